@@ -1,0 +1,116 @@
+"""The Call Home envelope: our message as an inline attachment in SOAP 1.2 (protocol, end of "Messages").
+
+XML from outside is read by defusedxml, which refuses entities and DTDs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError
+from xml.sax.saxutils import escape
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from smartlic_client.protocol.smart import Malformed
+
+__all__ = ["CONTENT_TYPE", "unwrap", "wrap"]
+
+CONTENT_TYPE: Final = "text/xml; charset=utf-8"
+ATTACHMENT: Final = "smart_licensing_data"
+
+_SOAP = "http://www.w3.org/2003/05/soap-envelope"
+_SESSION = "http://www.cisco.com/2004/01/aml-session"
+_BLOCK = "http://www.cisco.com/2004/01/aml-block"
+
+_TEMPLATE = """<?xml version="1.0" encoding="UTF-8"?>
+<soap-env:Envelope xmlns:soap-env="{soap}">
+<soap-env:Header>
+<aml-session:Session xmlns:aml-session="{session}" soap-env:mustUnderstand="true">
+<aml-session:To>{to}</aml-session:To>
+<aml-session:Path><aml-session:Via>{via}</aml-session:Via></aml-session:Path>
+<aml-session:From>{sender}</aml-session:From>
+<aml-session:MessageId>{message_id}</aml-session:MessageId>
+</aml-session:Session>
+</soap-env:Header>
+<soap-env:Body>
+<aml-block:Block xmlns:aml-block="{block}">
+<aml-block:Header>
+<aml-block:Type>{type}</aml-block:Type>
+<aml-block:CreationDate>{created}</aml-block:CreationDate>
+<aml-block:Builder><aml-block:Name>{builder}</aml-block:Name>\
+<aml-block:Version>5.0</aml-block:Version></aml-block:Builder>
+<aml-block:BlockGroup><aml-block:GroupId>{group}</aml-block:GroupId>\
+<aml-block:Number>0</aml-block:Number><aml-block:IsLast>true</aml-block:IsLast>\
+<aml-block:IsPrimary>true</aml-block:IsPrimary><aml-block:WaitForPrimary>false</aml-block:WaitForPrimary>\
+</aml-block:BlockGroup>
+<aml-block:Severity>1</aml-block:Severity>
+</aml-block:Header>
+<aml-block:Content/>
+<aml-block:Attachments>
+<aml-block:Attachment type="inline">
+<aml-block:Name>{attachment}</aml-block:Name>
+<aml-block:Data encoding="base64">{data}</aml-block:Data>
+</aml-block:Attachment>
+</aml-block:Attachments>
+</aml-block:Block>
+</soap-env:Body>
+</soap-env:Envelope>
+"""
+
+
+def wrap(message: bytes, *, serial: str, now: float, number: int, to: str, sender: str) -> bytes:
+    """The SOAP envelope around `message` (the bytes of the Smart transport).
+
+    `serial` identifies the sender, `number` counts its messages; MessageId is `M<n>:<serial>:<hex time>`.
+    """
+    stamp = f"{serial}:{int(now):08X}"
+    created = datetime.datetime.fromtimestamp(int(now), datetime.UTC).strftime("%Y-%m-%d %H:%M:%S GMT+00:00")
+    text = _TEMPLATE.format(
+        soap=_SOAP,
+        session=_SESSION,
+        block=_BLOCK,
+        to=escape(to),
+        via=escape(to),
+        sender=escape(sender),
+        message_id=escape(f"M{number}:{stamp}"),
+        type=escape(f"{_BLOCK}/smart_licensing"),
+        created=created,
+        builder=escape(sender),
+        group=escape(f"G{number}:{stamp}"),
+        attachment=ATTACHMENT,
+        data=base64.b64encode(message).decode(),
+    )
+    return text.encode()
+
+
+def unwrap(raw: bytes) -> bytes:
+    """The message inside a Call Home envelope. Raises Malformed."""
+    try:
+        root: Element = fromstring(raw, forbid_dtd=True)
+    except DefusedXmlException:
+        raise Malformed("the XML declares a DTD, entities or external references") from None
+    except (ParseError, ValueError, LookupError, UnicodeError, RecursionError) as error:
+        raise Malformed(f"no well-formed XML: {error}") from None
+    if root.tag != f"{{{_SOAP}}}Envelope":
+        raise Malformed("the XML is no SOAP 1.2 envelope")
+    path = f"{{{_SOAP}}}Body/{{{_BLOCK}}}Block/{{{_BLOCK}}}Attachments/{{{_BLOCK}}}Attachment"
+    for attachment in root.iterfind(path):
+        if (attachment.findtext(f"{{{_BLOCK}}}Name") or "").strip() == ATTACHMENT:
+            return _data(attachment.find(f"{{{_BLOCK}}}Data"))
+    raise Malformed(f"the envelope has no attachment named {ATTACHMENT}")
+
+
+def _data(element: Element | None) -> bytes:
+    if element is None:
+        raise Malformed("the attachment has no data")
+    text = (element.text or "").strip()
+    if element.get("encoding", "plain") != "base64":
+        return text.encode()
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("the attachment's data is not base64") from None

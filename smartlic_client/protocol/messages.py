@@ -1,0 +1,249 @@
+"""The messages: what travels between a product instance and the server, and how it is wrapped and signed.
+
+JSON in JSON in JSON, so that a signature covers exact bytes (protocol, "Messages on the Smart transport";
+the two outer layers of a request are those of Cisco TechNote 217535). What is inside `request_data` and the
+whole answer are modelled: no real ones are public.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from smartlic_client.protocol.identity import Count, Tag, Udi
+
+__all__ = [
+    "Acknowledged",
+    "Answer",
+    "AnswerData",
+    "AuthorizationRequest",
+    "AuthorizationResult",
+    "DeregistrationRequest",
+    "EntitlementUse",
+    "HelloRequest",
+    "RegistrationRequest",
+    "RegistrationResult",
+    "Request",
+    "RequestData",
+    "Result",
+    "Sudi",
+    "meaning",
+]
+
+MAX_MESSAGE: Final = 1024 * 1024
+"""Bytes of one message, either way; a bigger one is refused unread."""
+
+PROTOCOL_VERSION: Final = "1.3"
+CAPABILITIES: Final = ("UTILITY", "DLC", "AppHA", "MULTITIER", "EXPORT_2", "OK_TRY_AGAIN", "POLICY_USAGE")
+
+Text = Annotated[str, msgspec.Meta(max_length=255)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Nonce = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[0-9]+$")]
+
+
+class Sudi(msgspec.Struct, frozen=True, kw_only=True):
+    """The UDI as the header carries it; null where absent."""
+
+    suvi: Text | None = None
+    uuid: Text | None = None
+    host_identifier: Text | None = None
+    mac_address: Text | None = None
+    udi_pid: Text | None = None
+    udi_serial_number: Text | None = None
+    udi_vid: Text | None = None
+
+    @classmethod
+    def of(cls, udi: Udi) -> Sudi:
+        return cls(
+            suvi=udi.suvi,
+            uuid=udi.uuid,
+            host_identifier=udi.host_identifier,
+            mac_address=udi.mac_address,
+            udi_pid=udi.pid,
+            udi_serial_number=udi.sn,
+            udi_vid=udi.vid,
+        )
+
+    def udi(self) -> Udi:
+        return Udi(
+            pid=self.udi_pid,
+            sn=self.udi_serial_number,
+            vid=self.udi_vid,
+            uuid=self.uuid,
+            suvi=self.suvi,
+            host_identifier=self.host_identifier,
+            mac_address=self.mac_address,
+        )
+
+
+class ConnectInfo(msgspec.Struct, frozen=True, kw_only=True):
+    name: Text = "C_agent"
+    version: Text = "5.5.0_rel/1"
+    production: bool = True
+    additional_info: Text = ""
+    capabilities: list[Text] = msgspec.field(default_factory=lambda: list(CAPABILITIES))
+
+
+class RequestHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """The header of a request, its fields in the public order."""
+
+    version: Text = PROTOCOL_VERSION
+    locale: Text = "en_US.UTF-8"
+    sudi: Sudi
+    timestamp: int = 0
+    nonce: Nonce
+    request_type: Text
+    agent_actions: list[Text] | None = None
+    connect_info: ConnectInfo = msgspec.field(default_factory=ConnectInfo)
+    product_instance_identifier: Text
+    id_cert_serial_number: Text | None = None
+    signing_cert_serial_number: Text | None = None
+
+
+class RequestData(msgspec.Struct, frozen=True, kw_only=True, tag_field="request_type"):
+    """What every request says: the meaning (all but `timestamp` and `nonce`) stays the same in a retry.
+
+    `timestamp`: Unix milliseconds at sending. `sequence`: rises strictly with each new message.
+    """
+
+    timestamp: int = 0
+    nonce: Nonce = "0"
+    message_id: Id
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+    software_tag_identifier: Tag
+    hostname: Text | None = None
+    custom_id: Text | None = None
+
+
+class RegistrationRequest(RequestData, frozen=True, kw_only=True, tag="REGISTRATION"):
+    id_token: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    csr: Annotated[str, msgspec.Meta(max_length=8192)]
+    force: bool = False
+
+    def __repr__(self) -> str:
+        return f"RegistrationRequest(message_id={self.message_id!r}, id_token=secret)"
+
+
+class EntitlementUse(msgspec.Struct, frozen=True, kw_only=True):
+    """One license in use with its absolute count."""
+
+    tag: Tag
+    count: Count
+
+
+class AuthorizationRequest(RequestData, frozen=True, kw_only=True, tag="AUTHORIZATION"):
+    entitlements: Annotated[list[EntitlementUse], msgspec.Meta(max_length=1000)]
+
+
+class DeregistrationRequest(RequestData, frozen=True, kw_only=True, tag="DEREGISTRATION"):
+    pass
+
+
+class HelloRequest(RequestData, frozen=True, kw_only=True, tag="HELLO"):
+    pass
+
+
+Request = RegistrationRequest | AuthorizationRequest | DeregistrationRequest | HelloRequest
+
+
+def request_type(request: RequestData) -> str:
+    """The wire's name of a request, such as "REGISTRATION"."""
+    return str(type(request).__struct_config__.tag)
+
+
+def meaning(request: RequestData) -> str:
+    """A digest of what a message means: equal in every repeat of it, whatever the nonce and the time."""
+    plain = msgspec.structs.replace(request, timestamp=0, nonce="0")
+    return hashlib.sha256(msgspec.json.encode(plain)).hexdigest()
+
+
+# ---- answers ----------------------------------------------------------------------------------------------
+class Enforced(msgspec.Struct, frozen=True, kw_only=True):
+    tag: Tag
+    enforcement_mode: Text
+
+
+class RegistrationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="registration"):
+    """`id_certificate`, `id_certificate_chain`: base64 DER, the chain without the root."""
+
+    product_instance_identifier: Id
+    id_certificate: str
+    id_certificate_chain: list[str]
+    smart_account: str
+    virtual_account: str
+    export_controlled_allowed: bool
+
+
+class AuthorizationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="authorization"):
+    entitlements: list[Enforced]
+    renewal_interval_seconds: int
+    expiry_interval_seconds: int
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="acknowledged"):
+    pass
+
+
+Result = RegistrationResult | AuthorizationResult | Acknowledged
+
+
+class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
+    version: Text = PROTOCOL_VERSION
+    locale: Text = "en_US.UTF-8"
+    timestamp: int = 0
+    nonce: Nonce
+    request_type: Text
+    product_instance_identifier: Text
+
+
+class AnswerData(msgspec.Struct, frozen=True, kw_only=True):
+    """`status`: OK, COMPLETE, FAILED, OK_POLL, OK_TRY_AGAIN, VERSION_TOO_HIGH. `code`: ours, of a refusal."""
+
+    timestamp: int
+    nonce: Nonce
+    message_id: Text
+    status: Text
+    status_code: int = 0
+    status_message: str = ""
+    code: str | None = None
+    retry_time_seconds: int | None = None
+    poll_id: str | None = None
+    data: Result | None = None
+
+
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
+    type: Text = "SHA-256"
+    value: str = ""
+    certificates: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class RequestEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    signature: Signature
+    credential: Any = None
+    request: str
+
+
+class RequestBody(msgspec.Struct, frozen=True, kw_only=True):
+    header: RequestHeader
+    nonce: Nonce
+    request_data: str
+
+
+class AnswerEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+    signature: Signature
+    response: str
+
+
+class AnswerBody(msgspec.Struct, frozen=True, kw_only=True):
+    header: AnswerHeader
+    nonce: Nonce
+    response_data: str
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer's two inner layers, read and in agreement with each other."""
+
+    header: AnswerHeader
+    data: AnswerData
