@@ -1,0 +1,155 @@
+"""A cluster's folder: what is in it, and the addresses of its nodes and its VIP.
+
+F/cluster.json           this configuration
+F/nodes/<name>/          journal.sqlite, node.json (pid, start time, control socket, role), node.log
+F/witness/               N.json, the records of who has every acknowledged change
+F/peer/                  a key and a certificate a node, for heartbeat and replication
+F/supervisor.lock, F/control.json
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+from mock_server.cluster import identity
+from mock_server.cluster.files import write_private
+from mock_server.cluster.problems import ADDRESS_NOT_ALLOWED, FOLDER_DAMAGED, FOLDER_EXISTS, NO_CLUSTER
+from mock_server.journal.problems import FOLDER_VERSION
+
+FORMAT = 1
+NodeName = Literal["primary", "secondary"]
+NODES: tuple[NodeName, ...] = get_args(NodeName)
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where devices and browsers are served: the VIP."""
+
+    host: str
+    device_port: int
+    gui_port: int
+
+
+class NodeAddress(Address, frozen=True):
+    """A node's own address; `peer_port` carries heartbeat and replication."""
+
+    peer_port: int
+
+
+class NodeAddresses(msgspec.Struct, frozen=True):
+    primary: NodeAddress
+    secondary: NodeAddress
+
+
+class ClusterConfig(msgspec.Struct, frozen=True):
+    """`cluster.json`."""
+
+    format: int
+    cluster: str
+    nodes: NodeAddresses
+    vip: Address
+
+    def node(self, name: str) -> NodeAddress:
+        return self.nodes.primary if name == "primary" else self.nodes.secondary
+
+
+class Layout:
+    """The paths in a cluster's folder."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder).absolute()
+        self.cluster_json = self.folder / "cluster.json"
+        self.witness = self.folder / "witness"
+        self.peer = self.folder / "peer"
+        self.lock = self.folder / "supervisor.lock"
+        self.control_json = self.folder / "control.json"
+
+    def node(self, name: str) -> Path:
+        return self.folder / "nodes" / name
+
+    def journal(self, name: str) -> Path:
+        return self.node(name) / "journal.sqlite"
+
+    def node_json(self, name: str) -> Path:
+        return self.node(name) / "node.json"
+
+    def log(self, name: str) -> Path:
+        return self.node(name) / "node.log"
+
+
+def peer_of(name: str) -> NodeName:
+    """The other node."""
+    return "secondary" if name == "primary" else "primary"
+
+
+def configure(
+    primary: str = "127.0.0.5",
+    secondary: str = "127.0.0.10",
+    vip: str = "127.0.0.12",
+    *,
+    device_port: int = 4443,
+    gui_port: int = 8443,
+    peer_port: int = 5405,
+) -> ClusterConfig:
+    """A configuration. All three addresses the same: ports stand for nodes, counted up from those given."""
+    for host in (primary, secondary, vip):
+        _check_host(host)
+    hosts = {ipaddress.ip_address(host) for host in (primary, secondary, vip)}
+    if len(hosts) == 2:
+        raise ADDRESS_NOT_ALLOWED(address=vip, detail="two of the three are the same; all or none may be")
+    step = 1 if len(hosts) == 1 else 0
+    nodes = NodeAddresses(
+        NodeAddress(primary, device_port + step, gui_port + step, peer_port),
+        NodeAddress(secondary, device_port + 2 * step, gui_port + 2 * step, peer_port + step),
+    )
+    return ClusterConfig(FORMAT, secrets.token_hex(8), nodes, Address(vip, device_port, gui_port))
+
+
+def create(folder: str | os.PathLike[str], config: ClusterConfig | None = None) -> ClusterConfig:
+    """Make a new cluster's folder, with keys for the two nodes to know each other by."""
+    config = config or configure()
+    layout = Layout(folder)
+    if layout.cluster_json.exists():
+        raise FOLDER_EXISTS(folder=str(layout.folder))
+    for path in (layout.folder, layout.witness, layout.peer, *(layout.node(name) for name in NODES)):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    for name in NODES:
+        certificate, key = identity.make(f"{config.cluster} {name}")
+        write_private(layout.peer / f"{name}.key", key)
+        write_private(layout.peer / f"{name}.crt", certificate)
+    # Written last: a folder with this file is whole.
+    write_private(layout.cluster_json, msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    return config
+
+
+def load(folder: str | os.PathLike[str]) -> ClusterConfig:
+    """The configuration of an existing cluster."""
+    path = Layout(folder).cluster_json
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise NO_CLUSTER(folder=str(path.parent)) from None
+    except OSError as error:
+        raise FOLDER_DAMAGED(path=str(path), detail=error.strerror) from None
+    try:
+        version = msgspec.json.decode(data, type=dict[str, msgspec.Raw]).get("format", msgspec.Raw(b"null"))
+        if bytes(version) != str(FORMAT).encode():
+            raise FOLDER_VERSION(path=str(path), found=bytes(version).decode(), wanted=FORMAT)
+        return msgspec.json.decode(data, type=ClusterConfig)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FOLDER_DAMAGED(path=str(path), detail=str(error)) from None
+
+
+def _check_host(host: str) -> None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise ADDRESS_NOT_ALLOWED(address=host, detail="it is no numeric address") from None
+    if address.is_unspecified or address.is_multicast:
+        raise ADDRESS_NOT_ALLOWED(address=host, detail="it stands for many")

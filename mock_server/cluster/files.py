@@ -1,0 +1,36 @@
+"""Small private files, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_private(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Replace `path` by a file with `data` that only this user can read."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    write_new(temporary, data, sync=sync)
+    temporary.replace(path)
+    if sync:
+        sync_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes, *, sync: bool) -> None:
+    """Write a file of mode 0600 from scratch; what a broken earlier attempt left is overwritten."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(data)
+        if sync:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

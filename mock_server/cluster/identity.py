@@ -1,0 +1,56 @@
+"""How the two nodes know each other: each has a self-signed certificate, and trusts exactly the peer's."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+# Peers are pinned, so an end of validity would only stop an old cluster from starting.
+_NOT_BEFORE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+_NOT_AFTER = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
+
+
+def make(name: str) -> tuple[bytes, bytes]:
+    """A new certificate and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_NOT_BEFORE)
+        .not_valid_after(_NOT_AFTER)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return (
+        certificate.public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+    )
+
+
+def contexts(folder: Path, me: str, peer: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS contexts of node `me` for accepting its peer and for connecting to it."""
+    made = []
+    for purpose in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT):
+        context = ssl.SSLContext(purpose)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False  # the certificate is pinned: its name says nothing more
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(folder / f"{me}.crt", folder / f"{me}.key")
+        context.load_verify_locations(folder / f"{peer}.crt")
+        made.append(context)
+    made[0].num_tickets = 0  # a session is never resumed
+    return made[0], made[1]

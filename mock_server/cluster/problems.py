@@ -1,0 +1,138 @@
+"""All that can go wrong in the cluster, on one screen."""
+
+from __future__ import annotations
+
+from mock_server.errors import BusyError, CallerError, CommunicationError, RefusedError, problem
+
+NOT_ACTIVE = problem(
+    "not-active",
+    CommunicationError,
+    "{node} is not the Active server of this cluster ({state}).",
+    "Ask again by the VIP in a second; `ha_status` says who is Active.",
+)
+FLUSH_FAILED = problem(
+    "flush-failed",
+    CommunicationError,
+    "The change could not be made safe: {detail}.",
+    "Nothing was acknowledged; ask again. If it stays so, look at the disk of the cluster's folder.",
+)
+JOURNAL_BUSY = problem(
+    "journal-busy",
+    CommunicationError,
+    "{queued} changes wait for the disks already.",
+    "Ask again in a second, or send less.",
+)
+VIP_IN_USE = problem(
+    "vip-in-use",
+    BusyError,
+    "The VIP {address} is held by {holder}.",
+    "Stop what listens there (`ss -ltnp`), or make a cluster with another VIP.",
+)
+PORT_IN_USE = problem(
+    "port-in-use",
+    BusyError,
+    "{address} is held by {holder}.",
+    "Stop what listens there (`ss -ltnp`), or make a cluster with other ports.",
+)
+ADDRESS_NOT_HERE = problem(
+    "address-not-here",
+    CallerError,
+    "{address} is no address of this machine.",
+    "Use an address that `ip address` lists. On Linux all of 127.0.0.0/8 can be used as it is.",
+)
+ADDRESS_NOT_ALLOWED = problem(
+    "address-not-allowed",
+    CallerError,
+    "{address} cannot be an address of the cluster: {detail}.",
+    "Give numeric addresses of this machine; 0.0.0.0 and :: would hold the VIP for both nodes.",
+)
+PORT_NOT_ALLOWED = problem(
+    "port-not-allowed",
+    CallerError,
+    "This user may not listen on {address}.",
+    "Use a port from 1024 up, or allow it: sysctl net.ipv4.ip_unprivileged_port_start=443.",
+)
+FOLDER_EXISTS = problem(
+    "folder-exists",
+    CallerError,
+    "{folder} holds a cluster already.",
+    "Start that one, or choose another folder.",
+)
+NO_CLUSTER = problem(
+    "no-cluster",
+    CallerError,
+    "{folder} holds no cluster.",
+    "Create one there first, or give the folder of an existing one.",
+)
+FOLDER_DAMAGED = problem(
+    "folder-damaged",
+    CallerError,
+    "{path} cannot be read: {detail}.",
+    "Restore the file, or make a new cluster in another folder.",
+)
+ALREADY_RUNNING = problem(
+    "already-running",
+    BusyError,
+    "The cluster in {folder} is up already (process {pid}).",
+    "Use that one, or take it down first.",
+)
+NOT_RUNNING = problem(
+    "not-running",
+    CallerError,
+    "The cluster in {folder} is not up.",
+    "Bring it up first.",
+)
+WITNESS_FAILED = problem(
+    "witness-failed",
+    CommunicationError,
+    "The witness could not be written: {detail}.",
+    "Nothing is acknowledged until it can be. Look at the disk of the cluster's folder.",
+)
+WITNESS_DAMAGED = problem(
+    "witness-damaged",
+    CallerError,
+    "The witness record {path} cannot be read: {detail}.",
+    "Restore the file; guessing who may serve could lose acknowledged changes.",
+)
+NOT_IN_SYNC = problem(
+    "not-in-sync",
+    RefusedError,
+    "{node} is Standby, not in sync: it cannot take over.",
+    "Start its peer, {peer}. `ha_cluster_start --force` gives up what only the peer has.",
+)
+NODE_FAILED = problem(
+    "node-failed",
+    CommunicationError,
+    "The process of {node} ended as it started ({detail}).",
+    "Its log says more: {log}",
+)
+START_TIMEOUT = problem(
+    "start-timeout",
+    CommunicationError,
+    "{node} did not get ready in {seconds} seconds ({detail}).",
+    "Its log says more: {log}",
+)
+SERVICE_NOT_FOUND = problem(
+    "service-not-found",
+    CallerError,
+    "The service {path} cannot be loaded: {detail}.",
+    "Give it as module:factory.",
+)
+UNKNOWN_OP = problem(
+    "unknown-op",
+    CallerError,
+    "There is no control operation {op!r}.",
+    "Known here: {known}.",
+)
+BAD_REQUEST = problem(
+    "bad-control-request",
+    CallerError,
+    "The control request cannot be understood: {detail}.",
+    'Send one JSON object a line, with "op".',
+)
+INTERNAL = problem(
+    "internal-error",
+    RefusedError,
+    "{node} met an error of its own.",
+    "Its log says more: {log}",
+)
