@@ -59,7 +59,7 @@ def load_key(pem: str) -> PrivateKey:
     """A private key from unencrypted PKCS#8 PEM. Raises ValueError on any other kind."""
     key = serialization.load_pem_private_key(pem.encode(), None)
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
-        raise ValueError("neither an EC nor an RSA key")  # noqa: TRY004 - a wrong value in a file
+        raise ValueError("neither an EC nor an RSA key")
     return key
 
 
@@ -156,7 +156,7 @@ def _answer_key(
     verifier.verify(leaf, between)
     key = leaf.public_key()
     if not isinstance(key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey)):
-        raise ValueError("neither an EC nor an RSA key")  # noqa: TRY004 - a wrong value on the wire
+        raise ValueError("neither an EC nor an RSA key")
     return key, leaf.not_valid_before_utc, leaf.not_valid_after_utc
 
 

@@ -1,0 +1,115 @@
+"""What happened. An event carries its results, so that applying it needs no clock, chance or key.
+
+A change is the events of one command, applied as a whole. `VERSION` rises when an event's form changes;
+a journal of an older version is read, a newer one is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from mock_server.domain.state import Account, Instance, LastMessage, Pool, Token, Tombstone
+
+__all__ = ["Change", "Event", "decode", "encode"]
+
+VERSION: Final = 1
+
+
+class AccountChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A local account in its new form: created, or changed."""
+
+    account: Account
+
+
+class AccountSynchronized(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
+class TokenCreated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    digest: str
+    token: Token
+
+
+class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    digest: str
+
+
+class LicensesPurchased(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The pool's new quantity, an absolute number; its `in_use` is not looked at."""
+
+    pool: Pool
+
+
+class CommonNameSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
+class CertificatesInstalled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """New certificates are served. Their private keys are in the key store, under the same names."""
+
+    served_name: str
+    generation: int
+    certificates: dict[str, list[str]]
+
+
+class InstanceRegistered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    instance: Instance
+    key_digest: str
+    token_digest: str
+
+
+class UsageReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    piid: str
+    usage: dict[str, int]
+    last: LastMessage
+
+
+class InstanceGone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """De-registered, replaced or removed."""
+
+    tombstone: Tombstone
+    why: str
+
+
+Event = (
+    AccountChanged
+    | AccountSynchronized
+    | TokenCreated
+    | TokenRevoked
+    | LicensesPurchased
+    | CommonNameSet
+    | CertificatesInstalled
+    | InstanceRegistered
+    | UsageReported
+    | InstanceGone
+)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """`at`: Unix seconds. `by`: who did it: a product instance's name, a user, or the system."""
+
+    version: int = VERSION
+    at: float
+    by: str
+    node: str
+    events: list[Event]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Change)
+
+
+def encode(change: Change) -> bytes:
+    return _encoder.encode(change)
+
+
+def decode(payload: bytes) -> Change:
+    """Raises msgspec.ValidationError for a payload that is none of ours."""
+    change = _decoder.decode(payload)
+    if change.version > VERSION:
+        raise msgspec.ValidationError(
+            f"the change has version {change.version}, this release reads {VERSION}"
+        )
+    return change

@@ -1,0 +1,143 @@
+"""What the server knows: aggregates, each of which is one row (kind, key) beside the journal.
+
+Times are Unix seconds. Keys that have several parts join them with the unit separator, which no name holds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from smartlic_client.protocol.identity import Udi
+from smartlic_client.protocol.messages import Result
+
+__all__ = [
+    "Account",
+    "Instance",
+    "LastMessage",
+    "Pool",
+    "Settings",
+    "State",
+    "Token",
+    "Tombstone",
+    "pool_key",
+]
+
+_SEPARATOR: Final = "\x1f"
+DEFAULT_VIRTUAL_ACCOUNT: Final = "Default"
+
+
+class AccountStatus(StrEnum):
+    REQUESTED = "requested"
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """`common_name`: Host Common Name as set. `served_name`: the one that the product certificate bears.
+
+    `certificates`: name of a certificate → base64 DER chain, leaf first, with the key of the same name in the
+    key store.
+    """
+
+    common_name: str = ""
+    served_name: str = ""
+    generation: int = 0
+    certificates: dict[str, list[str]] = msgspec.field(default_factory=dict)
+
+
+class Account(msgspec.Struct, kw_only=True):
+    """A local account. `waiting`: it has not been synchronized since the Host Common Name was set."""
+
+    name: str
+    smart_account: str
+    virtual_account: str
+    status: AccountStatus = AccountStatus.ACTIVE
+    virtual_accounts: list[str] = msgspec.field(default_factory=lambda: [DEFAULT_VIRTUAL_ACCOUNT])
+    last_sync: float | None = None
+    waiting: bool = False
+
+
+class Token(msgspec.Struct, kw_only=True):
+    """An ID token: only the hash of its text is kept. `uses`: None allows any number."""
+
+    token_id: str
+    account: str
+    virtual_account: str
+    description: str
+    created_at: float
+    expires_at: float
+    uses: int | None
+    used: int = 0
+    export_controlled: bool = False
+    revoked: bool = False
+
+
+class Pool(msgspec.Struct, kw_only=True):
+    """The licenses of one entitlement in one virtual account."""
+
+    account: str
+    virtual_account: str
+    tag: str
+    name: str
+    purchased: int = 0
+    in_use: int = 0
+
+
+class LastMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """The last message of an instance and its result, so that a repeat gets the same one."""
+
+    sequence: int
+    message_id: str
+    meaning: str
+    result: Result
+
+
+class Instance(msgspec.Struct, kw_only=True):
+    piid: str
+    name: str
+    udi: Udi
+    software_id: str
+    account: str
+    virtual_account: str
+    public_key: bytes
+    certificate_serial: str
+    registered_at: float
+    last_contact: float
+    last: LastMessage
+    usage: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left of an instance that is gone, so that its repeats are answered and its keys stay used."""
+
+    piid: str
+    public_key: bytes
+    last: LastMessage | None
+
+
+def pool_key(account: str, virtual_account: str, tag: str) -> str:
+    return _SEPARATOR.join((account, virtual_account, tag))
+
+
+def identity_key(udi: Udi, software_id: str) -> str:
+    """What makes two product instances the same device: UDI and software id."""
+    return _SEPARATOR.join([*(getattr(udi, field) or "" for field in udi.__struct_fields__), software_id])
+
+
+class State:
+    """All aggregates in memory, and the indexes that are derived from them."""
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self.accounts: dict[str, Account] = {}
+        self.tokens: dict[str, Token] = {}
+        self.pools: dict[str, Pool] = {}
+        self.instances: dict[str, Instance] = {}
+        self.tombstones: dict[str, Tombstone] = {}
+        # SHA-256 of a public key (hex) → PIID, of instances and tombstones; derived.
+        self.by_key: dict[str, str] = {}
+        # identity_key → PIID, of instances; derived.
+        self.by_identity: dict[str, str] = {}
