@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _SEPARATOR: Final = "\x1f"
+DEFAULT_ACCOUNT: Final = "Lab"
 DEFAULT_VIRTUAL_ACCOUNT: Final = "Default"
 
 

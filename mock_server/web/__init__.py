@@ -1,1 +1,1 @@
-
+"""What the Active node serves: the device endpoint, and the pages."""

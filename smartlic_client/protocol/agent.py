@@ -255,7 +255,7 @@ class Agent:
     def _refused_by_map(self, sent: Outgoing, known: dict[str, list[str]], now: float) -> None:
         if "product_instance_identifier" not in known or not sent.piid:
             words = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in known.items())
-            raise errors.ANSWER_UNREADABLE(why=words[:300] or "an empty map")
+            raise errors.MESSAGE_REJECTED(why=words[:300] or "an empty map")
         if isinstance(sent.request, DeregistrationRequest):
             self._unregistered(RegistrationEvent.DEREGISTERED, now)
             return

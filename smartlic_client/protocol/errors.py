@@ -151,6 +151,12 @@ ANSWER_UNREADABLE = problem(
     "The answer is none of a licensing server: {why}.",
     "Check the destination URL: host, port, and the path of the transport.",
 )
+MESSAGE_REJECTED = problem(
+    "message-rejected",
+    AnswerError,
+    "The server rejected the message unread: {why}",
+    "Check that the destination URL fits the transport, and that client and server are of the same release.",
+)
 ANSWER_SIGNATURE = problem(
     "answer-signature-not-valid",
     AnswerError,

@@ -27,6 +27,7 @@ __all__ = [
     "decode_error_map",
     "decode_request",
     "encode_answer",
+    "encode_error_map",
     "encode_request",
 ]
 
@@ -125,6 +126,10 @@ def decode_error_map(raw: bytes) -> dict[str, list[str]] | None:
         return _error_map.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
+
+
+def encode_error_map(errors: dict[str, list[str]]) -> bytes:
+    return _encode(errors)
 
 
 def _bytes(text: str) -> bytes:
