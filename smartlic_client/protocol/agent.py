@@ -106,7 +106,8 @@ class Agent:
             raise errors.NOT_IN_USE(tag=tag)
         if known is not None and known.count == count and not self._waiting(known):
             return
-        record.entitlements[tag] = Entitlement(count=count)
+        mode = "waiting" if record.identity is not None else "evaluation"
+        record.entitlements[tag] = Entitlement(count=count, enforcement_mode=mode)
         record.to_report = True
         in_use = any(used.count for used in record.entitlements.values())
         if in_use:

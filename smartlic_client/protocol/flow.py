@@ -6,9 +6,8 @@ A driver runs the generator: it carries out each step and sends its outcome back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from smartlic_client.errors import AnswerError, CommunicationError, SmartlicError
@@ -16,15 +15,9 @@ from smartlic_client.protocol import callhome, errors, smart
 from smartlic_client.protocol.agent import Agent, Outgoing
 from smartlic_client.protocol.signing import PrivateKey
 from smartlic_client.protocol.timers import back_off
+from smartlic_client.protocol.transports import TransportKind
 
-__all__ = ["Environment", "Persist", "Send", "Step", "TransportKind", "Wait", "deliver", "pack", "unpack"]
-
-
-class TransportKind(StrEnum):
-    """How a message is wrapped, and the path it goes to (protocol, "Destination URLs")."""
-
-    CALLHOME = "callhome"
-    SMART = "smart"
+__all__ = ["Environment", "Persist", "Send", "Step", "Wait", "deliver", "pack", "unpack"]
 
 
 class Environment(Protocol):
@@ -95,15 +88,14 @@ def deliver(
     *,
     to: str,
     until: float | None = None,
-    only_if: Callable[[], bool] = lambda: True,
 ) -> Generator[Step, Outcome, None]:
     """Say all that the agent has to say, one message after the other, each kept until it is answered.
 
-    `until` (Unix seconds): communication failures are retried up to then; None: not at all. `only_if` is
-    asked before each message. Raises what stopped it; what was meant is in the saved record (agent, rule 1).
+    `to` is the destination's URL. `until` (Unix seconds): communication failures are retried up to then;
+    None: not at all. Raises what stopped it; what was meant is in the saved record (agent, rule 1).
     """
     attempt = 0
-    while only_if() and (sent := agent.next_request(environment.now(), environment.random)) is not None:
+    while (sent := agent.next_request(environment.now(), environment.random)) is not None:
         yield Persist()
         serial = agent.record.udi.sn or agent.record.udi.uuid or "-"
         outcome = yield Send(*pack(kind, sent, now=environment.now(), serial=serial, to=to))

@@ -1,0 +1,95 @@
+"""What the verbs share: which device is meant, and the options that many take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from smartlic_client.cli.output import note, wants_json
+from smartlic_client.device import NO_DEVICE, Device, Outcome
+from smartlic_client.errors import CallerError, problem
+from smartlic_client.store import default_root, device_folder, list_devices
+
+__all__ = ["device_folder_of", "home_of", "opened", "outcome_data", "resolve_option", "wait_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+WHICH_DEVICE = problem(
+    "which-device",
+    CallerError,
+    "There are {count} devices in {home}, and none was named.",
+    "Name one: smartlic --device NAME …; there are: {names}.",
+)
+
+
+def home_of(context: click.Context) -> Path:
+    given = context.find_root().obj["home"]
+    return Path(given) if given else default_root()
+
+
+def device_folder_of(context: click.Context) -> Path:
+    """The folder of the device that is meant: the one named, or the only one there is."""
+    home = home_of(context)
+    name = context.find_root().obj["device"]
+    if name:
+        return device_folder(home, name)
+    names = list_devices(home)
+    if not names:
+        raise NO_DEVICE(folder=str(home))
+    if len(names) > 1:
+        shown = ", ".join(names[:10]) + (" …" if len(names) > 10 else "")
+        raise WHICH_DEVICE(count=len(names), home=str(home), names=shown)
+    return device_folder(home, names[0])
+
+
+def opened(context: click.Context) -> Device:
+    resolve = context.params.get("resolve") or ()
+    return Device.open(device_folder_of(context), resolve=dict(resolve))
+
+
+def wait_option(command: F) -> F:
+    return click.option(
+        "--wait",
+        type=click.FloatRange(min=0, max=86400),
+        default=0.0,
+        metavar="SECONDS",
+        help="Go on trying for so long where the server cannot be reached, as through a failover.",
+    )(command)
+
+
+class _Resolve(click.ParamType):  # type: ignore[type-arg]
+    """NAME:PORT:ADDRESS; an IPv6 address in brackets or not."""
+
+    name = "NAME:PORT:ADDRESS"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> tuple[tuple[str, int], str]:
+        if isinstance(value, tuple):
+            return value
+        name, _, rest = str(value).partition(":")
+        port, _, address = rest.partition(":")
+        if not (name and port.isdigit() and address):
+            self.fail("give NAME:PORT:ADDRESS, for example ssm.example.com:4443:127.0.0.12", param, context)
+        return (name.lower(), int(port)), address.strip("[]")
+
+
+def resolve_option(command: F) -> F:
+    return click.option(
+        "--resolve",
+        type=_Resolve(),
+        multiple=True,
+        help="Connect to ADDRESS for NAME:PORT, before DNS knows the name; NAME is what is checked.",
+    )(command)
+
+
+def outcome_data(outcome: Outcome) -> dict[str, Any]:
+    """The part of a result that every verb has; says aloud what could not be told yet."""
+    pending = outcome.pending
+    if pending is not None and not wants_json():
+        note(f"note: {pending.sentence} [{pending.code}]")
+        note(f"  what to do: {pending.mend}")
+    return {"changed": outcome.changed, "pending": pending.as_dict() if pending else None}
