@@ -16,8 +16,11 @@ def write_private(path: Path, data: bytes, *, sync: bool = False) -> None:
 
 
 def write_new(path: Path, data: bytes, *, sync: bool) -> None:
-    """Write a file of mode 0600 from scratch; what a broken earlier attempt left is overwritten."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """Write a new file of mode 0600; what a broken earlier attempt left under the name is removed first.
+
+    Removed, not overwritten: it may be linked to another name as well."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb", closefd=False) as file:
             file.write(data)

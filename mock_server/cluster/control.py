@@ -1,0 +1,115 @@
+"""A control socket: JSON requests, one a line, over a unix socket in a short private folder.
+
+A request is {"op": …, fields}. The answer is {"ok": true, "result": {…}} or {"ok": false, "error": {…}};
+an op that streams gives {"line": …} for each line before it. Paths over 107 bytes cannot be bound, so the
+socket is not in the cluster's folder: that folder says where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mock_server.cluster.problems import BAD_REQUEST, INTERNAL
+from mock_server.errors import SmartlicError
+
+log = logging.getLogger(__name__)
+
+LINE_LIMIT = 4 << 20
+
+Request = dict[str, Any]
+Dispatch = Callable[[Request], Awaitable[dict[str, Any] | AsyncIterator[str]]]
+
+
+class ControlServer:
+    """Serves `dispatch`: it gives a result, or lines as they come, or raises a problem."""
+
+    def __init__(self, name: str, log_path: Path, dispatch: Dispatch) -> None:
+        self._name = name
+        self._log_path = log_path
+        self._dispatch = dispatch
+        self._folder: Path | None = None
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> Path:
+        """Listen; the socket's path."""
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        if base is None or len(base) > 60 or not os.access(base, os.W_OK):
+            base = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 there
+        self._folder = Path(tempfile.mkdtemp(prefix="smartlic-", dir=base))
+        path = self._folder / "control"
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=LINE_LIMIT)
+        return path
+
+    async def close(self) -> None:
+        """Stop listening; answers under way are finished."""
+        if self._server is not None:
+            self._server.close()
+        current = asyncio.current_task()
+        tasks = [task for task in self._tasks if task is not current]
+        if tasks:
+            _done, pending = await asyncio.wait(tasks, timeout=1.0)
+            for task in pending:
+                task.cancel()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        try:
+            while line := await reader.readline():
+                await self._answer(line, writer)
+        except (ConnectionError, ValueError) as error:
+            log.debug("control connection closed: %s", error)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        async def send(answer: dict[str, Any]) -> None:
+            writer.write(msgspec.json.encode(answer) + b"\n")
+            await writer.drain()
+
+        try:
+            result = await self._dispatch(_parse(line))
+            if isinstance(result, AsyncIterator):
+                async for text in result:
+                    await send({"line": text})
+                result = {}
+            await send({"ok": True, "result": result})
+        except SmartlicError as error:
+            await send({"ok": False, "error": describe(error)})
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("control request failed")
+            await send({"ok": False, "error": describe(INTERNAL(node=self._name, log=str(self._log_path)))})
+
+
+def describe(error: SmartlicError) -> dict[str, Any]:
+    """An error on the wire: all its fields, and its kind."""
+    return {**error.as_dict(), "kind": type(error).__name__}
+
+
+def _parse(line: bytes) -> Request:
+    try:
+        request = msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise BAD_REQUEST(detail=str(error)) from None
+    if not isinstance(request.get("op"), str):
+        raise BAD_REQUEST(detail="it has no op")
+    return request

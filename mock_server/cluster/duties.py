@@ -1,0 +1,369 @@
+"""What a node does when the table of roles asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mock_server.cluster import decide, wire
+from mock_server.cluster.follower import Follower, reload
+from mock_server.cluster.leader import Leader
+from mock_server.cluster.ledger import ClusterLedger
+from mock_server.cluster.link import Link
+from mock_server.cluster.problems import FLUSH_FAILED, INTERNAL
+from mock_server.cluster.processes import alive, read_node_file
+from mock_server.cluster.roles import ACTIVE_STATES, Action, Event
+from mock_server.cluster.witness import Record
+from mock_server.errors import SmartlicError
+from mock_server.journal import Journal, JournalWorker
+
+if TYPE_CHECKING:
+    from mock_server.cluster.node import Node
+
+log = logging.getLogger(__name__)
+
+_WITNESS_RETRY = 0.2
+_GOODBYE = 1.0
+
+
+class Duties:
+    """The actions of `roles.Action`, by name."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._doubt = False  # a record of ours may have been written although the disk said no
+        self._handed_over = False
+        self._actions = {
+            Action.LOAD: self._load,
+            Action.SEEK: self._seek,
+            Action.TAKE_OVER: lambda: self._beside(self._take_over(forced=False)),
+            Action.TAKE_OVER_BY_FORCE: lambda: self._beside(self._take_over(forced=True)),
+            Action.SAY_LEAVING: lambda: self._beside(self._say_leaving()),
+            Action.LIST_PEER: self._list_peer,
+            Action.DELIST_PEER: self._delist_peer,
+            Action.ANSWER_LEFT: self._answer_left,
+            Action.DRAIN: lambda: self._beside(self._drain()),
+            Action.STEP_DOWN: self._step_down,
+            Action.CLOSE: self._close,
+        }
+
+    async def perform(self, action: Action) -> None:
+        """Run one action; what it could not do it raises."""
+        await self._actions[action]()
+
+    async def _beside(self, coroutine: object) -> None:
+        self._node.spawn(coroutine)
+
+    # --- starting
+
+    async def _load(self) -> None:
+        node = self._node
+        node.problem = None
+        node.reason = ""
+        node.cut = {}
+        node.considered = False
+        loop = asyncio.get_running_loop()
+        journal = await loop.run_in_executor(None, Journal, node.layout.journal(node.name))
+        node.worker = worker = JournalWorker(journal)
+        await worker.write(reload, journal.refresh, node.service.machine, worker)
+        node.ledger = ledger = ClusterLedger(node.name, node.service.machine, worker)
+        ledger.applied = node.applied
+        ledger.on_commit = lambda rows: node.leader.ship(rows) if node.leader else None
+        ledger.on_rebuilt = lambda: node.leader.resume() if node.leader else None
+        node.record = await node.aside(node.witness.read)
+        await node.peers.open()
+        node.post(Event.LOADED)
+
+    async def _seek(self) -> None:
+        node = self._node
+        node.considered = False
+        node.seeking_since = time.monotonic()
+        known = read_node_file(node.layout.node_json(node.peer))
+        if known is not None and alive(known.process):
+            node.watch.watch(known.process)
+        node.peers.seek()
+        node.consider()
+
+    # --- taking over
+
+    async def _take_over(self, *, forced: bool) -> None:
+        """Rule 5, in its order."""
+        node = self._node
+        begun = time.monotonic()
+        await node.peers.stop_seeking("replication")
+        try:
+            won = await self._win_epoch(forced=forced)
+        except SmartlicError as error:
+            log.warning("%s", error)
+            node.reason = error.sentence
+            await asyncio.sleep(_WITNESS_RETRY)
+            node.post(Event.WITNESS_DOWN)
+            return
+        if won is None:
+            node.post(Event.CAS_LOST)
+            return
+        node.record = won
+        self._handed_over = False
+        ledger = self._ledger
+        try:
+            await node.serving.take_vip()
+            await ledger.open(won.epoch)
+            await node.service.activate(ledger)
+            await node.serving.open()
+        except Exception as error:
+            node.serving.abort()
+            await self._deactivate()
+            if isinstance(error, SmartlicError):
+                node.fail(error)
+            else:
+                log.exception("the service could not be activated")
+                node.fail(INTERNAL(node=node.name, log=str(node.layout.log(node.name))))
+            return
+        node.takeover_seconds = time.monotonic() - begun
+        node.reason = ""
+        log.info("Active in epoch %d after %.3f s", won.epoch, node.takeover_seconds)
+        await node.peers.stop_seeking("heartbeat")
+        node.post(Event.SERVING)
+
+    async def _win_epoch(self, *, forced: bool) -> Record | None:
+        """Rule 1: by compare-and-set only, and only if the record lists this node, or by force."""
+        node = self._node
+        record = await node.aside(node.witness.read)
+        node.record = record
+        listed = record is None or (node.name in record.in_sync and record.mode == "cluster")
+        if not listed and not forced:
+            return None
+        index = self._worker.journal.head.idx
+        wanted = decide.leading(record, node.name, index, forced=forced and not listed)
+        return await node.aside(node.witness.compare_and_set, record, wanted)
+
+    # --- the Active and its Standby
+
+    def lead(self, link: Link) -> Callable[[wire.Message], None]:
+        """The peer has opened a replication connection."""
+        node = self._node
+
+        def lost(leader: Leader) -> None:
+            if node.leader is leader:
+                node.leader = None
+            self._ledger.joining = False
+            node.post(Event.PEER_LOST)
+
+        record = node.record
+        node.leader = Leader(
+            link,
+            self._ledger,
+            forced=record is not None and record.forced,
+            on_caught_up=lambda _leader: node.post(Event.PEER_CAUGHT_UP),
+            on_leaving=lambda _leader: node.post(Event.PEER_LEAVING),
+            on_lost=lost,
+        )
+        return node.leader.message
+
+    async def _list_peer(self) -> None:
+        """Rule 2: answers wait for it already; now the record may list it."""
+        node, leader, record = self._node, self._node.leader, self._node.record
+        if leader is None or not leader.caught_up or leader.leaving or record is None:
+            return
+        # Before the record says so: should the session end now, nothing leaves until it is taken off.
+        self._ledger.listed = True
+        if node.peer not in record.in_sync or self._doubt:
+            wrote = await self._change_record(lambda seen: decide.listing(seen, node.name, node.peer))
+            if wrote is None:
+                self._later(Event.PEER_CAUGHT_UP)
+            if not wrote:
+                return
+        leader.link.send(wire.Listed(node.record.number if node.record else 0))
+        node.post(Event.PEER_LISTED)
+
+    async def _delist_peer(self) -> None:
+        """Rule 2: before anything is acknowledged alone. Not after a handover: the list is the peer's."""
+        node, record = self._node, self._node.record
+        if self._handed_over or record is None:
+            return
+        if node.peer in record.in_sync or self._doubt:
+            wrote = await self._change_record(lambda seen: decide.delisting(seen, node.name))
+            if wrote is None:
+                self._later(Event.PEER_LOST)
+            if not wrote:
+                return
+            log.info("%s is off the list: going on alone", node.peer)
+        ledger = self._ledger
+        ledger.listed = False
+        ledger.joining = node.leader is not None and node.leader.live and not node.leader.leaving
+        ledger.wake()
+        node.post(Event.PEER_DELISTED)
+
+    async def _change_record(self, change: Callable[[Record], Record]) -> bool | None:
+        """Compare-and-set by the Active. False: deposed; None: the disk refused, ask again."""
+        node = self._node
+        try:
+            if self._doubt:
+                node.record = await node.aside(node.witness.read)
+            while True:
+                seen = node.record
+                if seen is None or decide.deposed(seen, node.name, self._ledger.epoch):
+                    node.post(Event.CAS_LOST)
+                    return False
+                wanted = change(seen)
+                if wanted == seen and not self._doubt:
+                    return True
+                won = await node.aside(node.witness.compare_and_set, seen, wanted)
+                if won is not None:
+                    node.record, self._doubt = won, False
+                    return True
+                node.record = await node.aside(node.witness.read)
+        except SmartlicError as error:
+            # "Could not write" is not "deposed": nothing is acknowledged meanwhile.
+            log.warning("%s", error)
+            self._doubt = True
+            return None
+
+    def _later(self, event: Event) -> None:
+        asyncio.get_running_loop().call_later(_WITNESS_RETRY, self._node.post, event)
+
+    async def _answer_left(self) -> None:
+        node = self._node
+        if node.leader is not None and node.record is not None and node.peer not in node.record.in_sync:
+            node.leader.link.send(wire.Left())
+
+    async def check_record(self) -> None:
+        """An Active that is alone needs no compare-and-set: it looks whether somebody was forced over it."""
+        node = self._node
+        try:
+            record = await node.aside(node.witness.read)
+        except SmartlicError:
+            return
+        if node.state in ACTIVE_STATES and decide.deposed(record, node.name, self._ledger.epoch):
+            node.record = record
+            node.post(Event.CAS_LOST)
+
+    # --- the Standby
+
+    def follow(self, link: Link) -> Callable[[wire.Message], None]:
+        """This node has opened a replication connection to the Active."""
+        node = self._node
+
+        def begun() -> None:
+            if follower.cut:
+                saved = follower.saved.name if follower.saved else None
+                after = self._worker.journal.head.idx
+                node.cut = {"changes": follower.cut, "after": after, "saved": saved}
+            node.reason = "catching up"
+            node.post(Event.FOLLOWING)
+
+        def listed() -> None:
+            node.reason = ""
+            node.post(Event.LISTED)
+            node.spawn(self._refresh_record())
+
+        def broken(detail: str) -> None:
+            node.problem = FLUSH_FAILED(detail=detail)
+
+        follower = Follower(
+            link,
+            node.service.machine,
+            self._worker,
+            applied=node.applied,
+            on_begun=begun,
+            on_listed=listed,
+            on_handover=self._handed,
+            on_left=lambda: node.post(Event.LEFT),
+            on_broken=broken,
+        )
+        node.follower = follower
+        return follower.message
+
+    def _handed(self, index: int) -> None:
+        if self._worker.journal.head.idx == index:
+            self._node.post(Event.HANDED_OVER)
+        else:
+            log.error("handed over at %d, but this journal ends elsewhere", index)
+
+    async def _refresh_record(self) -> None:
+        try:
+            self._node.record = await self._node.aside(self._node.witness.read)
+        except SmartlicError as error:
+            log.warning("%s", error)
+
+    async def _say_leaving(self) -> None:
+        """Rule 8: a Standby that stops is taken off the list at once."""
+        node = self._node
+        if node.follower is not None and node.peers.connected("replication"):
+            node.follower.link.send(wire.Leaving())
+            try:
+                await node.until(
+                    lambda: not node.peers.connected("replication") or node.state != "leaving", _GOODBYE
+                )
+            except TimeoutError:
+                log.warning("the Active did not say goodbye")
+        node.post(Event.LEFT)
+
+    # --- stopping
+
+    async def _drain(self) -> None:
+        """Rule 8: let answers leave, hand over the last index."""
+        node, ledger = self._node, self._ledger
+        if not await node.serving.drain(decide.DRAIN_TIMEOUT):
+            log.warning("some requests were not finished in time")
+        safe = await ledger.seal()
+        leader = node.leader
+        if safe and leader is not None and leader.live and ledger.listed and not leader.leaving:
+            self._handed_over = True
+            leader.link.send(wire.Handover(ledger.index))
+            try:
+                # The new Active closes its heartbeat connection to this node when it serves.
+                await node.until(lambda: not node.peers.connected("heartbeat"), _GOODBYE)
+            except TimeoutError:
+                log.warning("the Standby has not taken over yet")
+        await self._deactivate()
+        node.post(Event.DRAINED)
+
+    async def _deactivate(self) -> None:
+        node = self._node
+        await self._ledger.close()
+        node.service.deactivate()
+        if node.leader is not None:
+            node.leader.close()
+            node.leader = None
+
+    async def _step_down(self) -> None:
+        """Rule 3: fall silent, drop the state, go back to what the journal holds."""
+        node = self._node
+        log.warning("deposed: closing listeners and connections")
+        node.serving.abort()
+        await self._deactivate()
+        node.peers.drop()
+        worker = self._worker
+        await worker.write(reload, worker.journal.refresh, node.service.machine, worker)
+        node.post(Event.LOADED)
+
+    async def _close(self) -> None:
+        node = self._node
+        await node.peers.close()
+        node.serving.abort()
+        if node.leader is not None:
+            node.leader.close()
+            node.leader = None
+        node.watch.close()
+        if node.worker is not None:
+            worker, node.worker, node.ledger = node.worker, None, None
+            await worker.close()
+        node.service.machine.reset()
+
+    @property
+    def _ledger(self) -> ClusterLedger:
+        ledger = self._node.ledger
+        if ledger is None:
+            raise RuntimeError("the journal is closed")
+        return ledger
+
+    @property
+    def _worker(self) -> JournalWorker:
+        worker = self._node.worker
+        if worker is None:
+            raise RuntimeError("the journal is closed")
+        return worker

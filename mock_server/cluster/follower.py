@@ -1,0 +1,170 @@
+"""Replication, the Standby's side: cut to the common row, take each batch, acknowledge it once durable."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from mock_server.cluster import wire
+from mock_server.cluster.link import Link
+from mock_server.errors import SmartlicError
+from mock_server.journal import Head, JournalWorker, Machine, Row
+from mock_server.journal.rows import continues
+
+log = logging.getLogger(__name__)
+
+_GROUP = 1_000  # rows in one step of the loop and one transaction: keepalives have to go on between
+
+
+class Follower:
+    """One session with the Active. Changes are applied in memory, committed, and only then acknowledged.
+
+    The memory goes first because the bodies of the aggregates belong into the transaction. Nobody reads a
+    Standby's memory; if the commit fails, it is rebuilt from the journal."""
+
+    def __init__(
+        self,
+        link: Link,
+        machine: Machine,
+        worker: JournalWorker,
+        *,
+        applied: Callable[[bytes], None],
+        on_begun: Callable[[], None],
+        on_listed: Callable[[], None],
+        on_handover: Callable[[int], None],
+        on_left: Callable[[], None],
+        on_broken: Callable[[str], None],
+    ) -> None:
+        self.link = link
+        self.cut = 0
+        self.saved: Path | None = None
+        self.begun = False
+        self._machine = machine
+        self._worker = worker
+        self._applied = applied
+        self._on_begun = on_begun
+        self._on_listed = on_listed
+        self._on_handover = on_handover
+        self._on_left = on_left
+        self._on_broken = on_broken
+        self._inbox: list[Row] = []
+        self._orders: asyncio.Queue[wire.Probe | wire.Begin] = asyncio.Queue()
+        self._work = asyncio.Event()
+        self._closing = False
+        self._task = asyncio.create_task(self._run(), name="follower")
+
+    def message(self, message: wire.Message) -> None:
+        """A message of the Active on the replication connection."""
+        match message:
+            case wire.Batch(rows):
+                self._inbox += rows
+                self._work.set()
+            case wire.Probe() | wire.Begin():
+                self._orders.put_nowait(message)
+            case wire.Listed():
+                self._on_listed()
+            case wire.Left():
+                self._on_left()
+            case wire.Handover(idx):
+                self._on_handover(idx)
+            case _:
+                log.warning("unexpected %s from the Active", type(message).__name__)
+                self.link.abort()
+
+    async def close(self) -> None:
+        """End the session: no row of the old epoch is acknowledged after this (rule 5).
+
+        What is being committed is finished, so that memory and journal agree."""
+        self._closing = True
+        self._inbox = []
+        self.link.abort()
+        self._work.set()
+        self._orders.put_nowait(wire.Probe(0))
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        try:
+            await self._find_common()
+            while not self._closing:
+                await self._work.wait()
+                self._work.clear()
+                while self._inbox:
+                    rows, self._inbox = self._inbox[:_GROUP], self._inbox[_GROUP:]
+                    await self._take(rows)
+        except (sqlite3.Error, OSError, SmartlicError) as error:
+            log.warning("replication failed here: %s", error)
+            await self._rebuild()
+            self._break(f"this node's journal: {error}")
+        except Exception:
+            log.exception("a change could not be applied")
+            await self._rebuild()
+            self._break("a change could not be applied")
+
+    def _break(self, detail: str) -> None:
+        self.link.abort()
+        if not self._closing:
+            self._on_broken(detail)
+
+    async def _find_common(self) -> None:
+        journal = self._worker.journal
+        head = journal.head
+        self.link.send(wire.Position(head.idx, head.checksum))
+        while not self._closing:
+            order = await self._orders.get()
+            if isinstance(order, wire.Begin):
+                await self._cut(order)
+                self.begun = True
+                self.link.send(wire.Position(order.common, journal.head.checksum))
+                self._on_begun()
+                return
+            checksum = await self._worker.read(journal.checksum_at, order.idx)
+            self.link.send(wire.Position(order.idx, checksum or b""))
+
+    async def _cut(self, begin: wire.Begin) -> None:
+        """Rule 6: what the Active does not have was never acknowledged, except before a forced start."""
+        journal = self._worker.journal
+        if journal.head.idx <= begin.common:
+            return
+        if begin.forced:
+            self.saved = await self._worker.write(journal.save_lost, begin.epoch)
+        # In the journal's thread: a long replay must not stop the keepalives. Nobody else uses the machine.
+        self.cut = await self._worker.write(journal.cut_after, begin.common, self._machine)
+        kept = f"; they are kept in {self.saved.name}" if self.saved else ""
+        log.warning("cut %d changes after the common row %d%s", self.cut, begin.common, kept)
+
+    async def _take(self, rows: list[Row]) -> None:
+        journal = self._worker.journal
+        if not continues(journal.head, rows):
+            log.error("the rows from %d do not continue this journal at %d", rows[0].idx, journal.head.idx)
+            self.link.abort()
+            self._inbox = []
+            return
+        touched: dict[tuple[str, str], None] = {}
+        apply = self._machine.apply
+        for row in rows:
+            for aggregate in apply(row.payload):
+                touched[aggregate] = None
+        bodies = [(kind, key, self._machine.row(kind, key)) for kind, key in touched]
+        await self._worker.write(journal.append, rows, bodies)
+        if not self._closing:
+            self.link.send(wire.Ack(rows[-1].idx))
+        for row in rows:
+            self._applied(row.payload)
+
+    async def _rebuild(self) -> None:
+        journal = self._worker.journal
+        try:
+            await self._worker.write(reload, journal.refresh, self._machine, self._worker)
+        except (sqlite3.Error, OSError, SmartlicError) as error:
+            log.warning("the journal cannot be read: %s", error)
+
+
+def reload(refresh: Callable[[], Head], machine: Machine, worker: JournalWorker) -> Head:
+    """Rebuild a machine's state from the journal's aggregates."""
+    head = refresh()
+    machine.reset()
+    machine.load(worker.journal.aggregates())
+    return head

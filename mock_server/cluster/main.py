@@ -1,0 +1,113 @@
+"""The process of one node.
+
+    python -m mock_server.cluster.main --folder F --node primary --service module:factory
+
+It stays when the cluster is stopped on it, with its console. It ends on SIGTERM, or when the process that
+started it is gone (the pipe given as --parent-fd ends), after a planned stop. One JSON line on its standard
+output says that its control socket is there, or why it cannot start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from mock_server.cluster.config import NODES, Layout
+from mock_server.cluster.control import ControlServer, describe
+from mock_server.cluster.machine import ServiceFactory
+from mock_server.cluster.node import Node
+from mock_server.cluster.ops import Operations
+from mock_server.cluster.problems import SERVICE_NOT_FOUND
+from mock_server.cluster.roles import Event
+from mock_server.errors import SmartlicError
+
+log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a node until it is told to end."""
+    parser = argparse.ArgumentParser(prog="mock_server.cluster.main")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--node", choices=NODES, required=True)
+    parser.add_argument("--service", required=True, help="module:factory")
+    parser.add_argument("--parent-fd", type=int)
+    parser.add_argument("--stopped", action="store_true", help="do not start the cluster on this node yet")
+    parser.add_argument("--log-level", default="INFO")
+    options = parser.parse_args(argv)
+    os.umask(0o077)
+    try:
+        layout = Layout(options.folder)
+        factory = load_factory(options.service)
+        _log_to(layout.log(options.node), options.log_level)
+        node = Node(options.folder, options.node, factory)
+    except SmartlicError as error:
+        _say({"error": describe(error)})
+        return error.exit_code
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(node, options))
+    return 0
+
+
+async def _run(node: Node, options: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+    if options.parent_fd is not None:
+        loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, loop, ending)
+    control = ControlServer(node.name, node.layout.log(node.name), Operations(node).dispatch)
+    node.control_path = str(await control.open())
+    node.begin()
+    log.info("process %d of %s", os.getpid(), node.name)
+    _say({"ready": True, "control": node.control_path})
+    if not options.stopped:
+        node.post(Event.START)
+    try:
+        await ending.wait()
+        log.info("ending")
+    finally:
+        await node.end()
+        await control.close()
+
+
+def _parent_gone(descriptor: int, loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
+    if not os.read(descriptor, 1):
+        loop.remove_reader(descriptor)
+        ending.set()
+
+
+def load_factory(path: str) -> ServiceFactory:
+    """The service's factory, given as module:factory."""
+    module, _, name = path.partition(":")
+    try:
+        factory: ServiceFactory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SERVICE_NOT_FOUND(path=path, detail=str(error)) from error
+    return factory
+
+
+def _log_to(path: Path, level: str) -> None:
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+def _say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message, default=str) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

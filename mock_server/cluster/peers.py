@@ -1,0 +1,274 @@
+"""The connections to the other node: heartbeat and replication, over TLS with pinned certificates.
+
+A node that is not Active connects to its peer's `peer_port`, twice; the Active accepts. Both sides send a
+keepalive on each every 100 ms, from the loop that serves: what cannot serve cannot claim to be alive
+(rule 4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from mock_server.cluster import identity, wire
+from mock_server.cluster.config import ClusterConfig, Layout, peer_of
+from mock_server.cluster.link import Link
+from mock_server.cluster.processes import ProcessId
+from mock_server.cluster.sockets import bind
+
+log = logging.getLogger(__name__)
+
+_RETRY = 0.1
+_HANDSHAKE = 2.0
+
+
+class Owner(Protocol):
+    """What the connections ask of their node, and tell it."""
+
+    def hello(self, kind: wire.Kind) -> wire.Hello: ...
+    def welcome(self) -> wire.Welcome: ...
+    def beat(self, sent: float, echo: float) -> wire.Beat: ...
+    def peer_seen(self, process: ProcessId) -> None: ...
+    def peer_beat(self, beat: wire.Beat) -> None: ...
+    def replication_accepted(self, link: Link) -> Callable[[wire.Message], None]: ...
+    def replication_made(self, link: Link) -> Callable[[wire.Message], None]: ...
+    async def replication_ended(self) -> None: ...
+    def link_lost(self, kind: wire.Kind) -> None: ...
+
+
+class Peers:
+    """The listener, the connectors, and the two connections that are in use."""
+
+    def __init__(self, me: str, config: ClusterConfig, layout: Layout, owner: Owner) -> None:
+        self._me = me
+        self._peer = peer_of(me)
+        self._config = config
+        self._owner = owner
+        self._server_tls, self._client_tls = identity.contexts(layout.peer, me, self._peer)
+        self._links: dict[wire.Kind, Link] = {}
+        self._accepted: set[Link] = set()
+        self._server: asyncio.Server | None = None
+        self._seekers: dict[wire.Kind, asyncio.Task[None]] = {}
+        self._heard = 0.0
+        self._known: ProcessId | None = None
+        self._last_byte = time.monotonic()
+        self._cut_until: dict[wire.Kind, float] = {}
+
+    # --- life
+
+    async def open(self) -> None:
+        """Listen on this node's peer port."""
+        address = self._config.node(self._me)
+        loop = asyncio.get_running_loop()
+        sock = bind(address.host, address.peer_port)
+        self._last_byte = time.monotonic()
+        self._server = await loop.create_server(
+            lambda: Link(self._first_message, self._accepted_lost, self._accepted.add),
+            sock=sock,
+            ssl=self._server_tls,
+            ssl_handshake_timeout=_HANDSHAKE,
+        )
+
+    def seek(self) -> None:
+        """Connect to the peer, and again whenever a connection is lost."""
+        for kind in ("heartbeat", "replication"):
+            if kind not in self._seekers:
+                self._seekers[kind] = asyncio.create_task(self._seek(kind), name=f"seek {kind}")
+
+    async def stop_seeking(self, *kinds: wire.Kind) -> None:
+        """Close the connections that this node has made, and make no others."""
+        for kind in kinds:
+            task = self._seekers.pop(kind, None)
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """No connection, no listener."""
+        await self.stop_seeking("heartbeat", "replication")
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.drop()
+
+    def drop(self) -> None:
+        """Close what was accepted from the peer."""
+        for link in list(self._accepted):
+            link.abort()
+
+    def cut(self, kind: wire.Kind, seconds: float) -> None:
+        """A drill: this connection alone is cut, and cannot be made for a while."""
+        self._cut_until[kind] = time.monotonic() + seconds
+        if kind in self._links:
+            self._links[kind].abort()
+
+    # --- facts
+
+    @property
+    def connections(self) -> int:
+        """How many of the two are open."""
+        return len(self._links)
+
+    def connected(self, kind: wire.Kind) -> bool:
+        return kind in self._links
+
+    def silence(self, now: float) -> float:
+        """Seconds since the last byte on either, or since the start."""
+        for link in self._links.values():
+            self._last_byte = max(self._last_byte, link.last_byte)
+        return now - self._last_byte
+
+    # --- keepalives
+
+    def tick(self) -> None:
+        """Send a keepalive on both."""
+        if self._links:
+            beat = self._owner.beat(time.monotonic(), self._heard)
+            for link in self._links.values():
+                link.send(beat)
+
+    def _beat(self, beat: wire.Beat) -> None:
+        first = self._heard == 0
+        self._heard = max(self._heard, beat.sent)
+        self._owner.peer_beat(beat)
+        if first:
+            self.tick()  # the Active's answers wait for the first echo
+
+    # --- accepted connections
+
+    def _first_message(self, link: Link, message: wire.Message) -> None:
+        if not isinstance(message, wire.Hello) or not self._acceptable(message):
+            log.warning("a connection that is not from this cluster's %s was refused", self._peer)
+            link.abort()
+            return
+        if self._is_cut(message.kind):
+            link.abort()
+            return
+        self._seen(ProcessId(message.pid, message.started))
+        welcome = self._owner.welcome()
+        link.send(welcome)
+        if not welcome.active:
+            link.close()
+            return
+        older = self._links.get(message.kind)
+        if older is not None:
+            older.abort()
+            self._lost(message.kind, older)
+        self._use(message.kind, link, self._owner.replication_accepted)
+        link.on_lost = self._accepted_lost
+
+    def _acceptable(self, hello: wire.Hello) -> bool:
+        return (hello.version, hello.cluster, hello.node) == (
+            wire.VERSION,
+            self._config.cluster,
+            self._peer,
+        )
+
+    def _accepted_lost(self, link: Link) -> None:
+        self._accepted.discard(link)
+        for kind, used in list(self._links.items()):
+            if used is link:
+                self._lost(kind, link)
+
+    # --- made connections
+
+    async def _seek(self, kind: wire.Kind) -> None:
+        try:
+            while True:
+                if not self._is_cut(kind):
+                    try:
+                        await self._connect(kind)
+                    except (OSError, ssl.SSLError, TimeoutError, ConnectionError) as error:
+                        log.debug("no %s connection: %s", kind, error)
+                    if kind == "replication":
+                        await self._owner.replication_ended()
+                await asyncio.sleep(_RETRY)
+        finally:
+            link = self._links.get(kind)
+            if link is not None and link not in self._accepted:
+                link.abort()
+                self._lost(kind, link)
+            if kind == "replication":
+                await self._owner.replication_ended()
+
+    async def _connect(self, kind: wire.Kind) -> None:
+        """Make one connection, and stay until it is lost or the peer turns out not to be Active."""
+        loop = asyncio.get_running_loop()
+        lost = asyncio.Event()
+        answer: asyncio.Future[wire.Message] = loop.create_future()
+
+        def answered(_link: Link, message: wire.Message) -> None:
+            if not answer.done():
+                answer.set_result(message)
+                if isinstance(message, wire.Welcome) and message.active:
+                    # In the same step: the next message may be in the same read.
+                    self._seen(ProcessId(message.pid, message.started))
+                    self._use(kind, _link, self._owner.replication_made)
+
+        def gone(link: Link) -> None:
+            lost.set()
+            if not answer.done():
+                answer.set_exception(ConnectionResetError("closed before it was welcomed"))
+            if self._links.get(kind) is link:
+                self._lost(kind, link)
+
+        address = self._config.node(self._peer)
+        link = Link(answered, gone)
+        async with asyncio.timeout(_HANDSHAKE):
+            await loop.create_connection(
+                lambda: link,
+                address.host,
+                address.peer_port,
+                ssl=self._client_tls,
+                server_hostname="",
+                ssl_handshake_timeout=_HANDSHAKE,
+            )
+        try:
+            link.send(self._owner.hello(kind))
+            async with asyncio.timeout(_HANDSHAKE):
+                welcome = await answer
+            if isinstance(welcome, wire.Welcome) and welcome.active:
+                await lost.wait()
+        finally:
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # it is seen: the loop need not complain
+            link.abort()
+
+    # --- both
+
+    def _use(
+        self, kind: wire.Kind, link: Link, session: Callable[[Link], Callable[[wire.Message], None]]
+    ) -> None:
+        if not self._links:
+            self._heard = 0.0
+        self._links[kind] = link
+        handle = session(link) if kind == "replication" else None
+
+        def received(_link: Link, message: wire.Message) -> None:
+            if isinstance(message, wire.Beat):
+                self._beat(message)
+            elif handle is not None:
+                handle(message)
+
+        link.on_message = received
+        log.info("%s connection with %s is open", kind, self._peer)
+        self.tick()
+
+    def _lost(self, kind: wire.Kind, link: Link) -> None:
+        self._last_byte = max(self._last_byte, link.last_byte)
+        self._links.pop(kind, None)
+        log.info("%s connection with %s is closed", kind, self._peer)
+        self._owner.link_lost(kind)
+
+    def _seen(self, process: ProcessId) -> None:
+        if process != self._known:
+            self._known = process
+            self._heard = 0.0
+        self._owner.peer_seen(process)
+
+    def _is_cut(self, kind: wire.Kind) -> bool:
+        return time.monotonic() < self._cut_until.get(kind, 0.0)

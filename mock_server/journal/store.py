@@ -1,0 +1,238 @@
+"""The journal of one node: a SQLite file with the changes, the aggregates they built, and the key store.
+
+A group of changes, the bodies of the aggregates that it touched and its private keys are one transaction, so
+a restart reads aggregates and replays nothing. Write-ahead log with synchronous=FULL: what was committed
+survives a loss of power. Methods block; `JournalWorker` runs them in threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mock_server.journal.machine import Machine
+from mock_server.journal.problems import FOLDER_VERSION, JOURNAL_DAMAGED
+from mock_server.journal.rows import EMPTY, GENESIS, Head, Row, continues
+
+FORMAT = 1
+_CHECKED_TAIL = 256
+
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal (
+    idx INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
+    key_names TEXT NOT NULL);
+CREATE TABLE aggregate (kind TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE key_store (name TEXT, idx INTEGER, pem BLOB NOT NULL, PRIMARY KEY (name, idx)) WITHOUT ROWID;
+"""
+
+Aggregate = tuple[str, str, bytes | None]
+"""Kind, key and body; body None: the aggregate is gone."""
+
+
+class Journal:
+    """One node's file. One thread writes; another may read at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._damage():
+            new = _create_private(path)
+            self._writer = _connect(path)
+            if new or not self._has_tables():
+                self._make_tables()
+            self._check_version()
+            self._reader = _connect(path)
+            self.head = self._read_head()
+            self._check_tail()
+
+    def close(self) -> None:
+        """Close the file; its write-ahead log is folded into it."""
+        self._reader.close()
+        self._writer.close()
+
+    # --- writing
+
+    def append(self, rows: Sequence[Row], aggregates: Iterable[Aggregate]) -> None:
+        """Make a group durable, whole or not at all."""
+        written, gone = [], []
+        for kind, key, body in aggregates:
+            if body is None:
+                gone.append((kind, key))
+            else:
+                written.append((kind, key, body))
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
+                [(row.idx, row.epoch, row.payload, row.checksum, " ".join(row.keys)) for row in rows],
+            )
+            db.executemany("INSERT OR REPLACE INTO aggregate VALUES (?, ?, ?)", written)
+            if gone:
+                db.executemany("DELETE FROM aggregate WHERE kind = ? AND key = ?", gone)
+            keys = [(name, row.idx, pem) for row in rows if row.keys for name, pem in row.keys.items()]
+            if keys:
+                db.executemany("INSERT OR REPLACE INTO key_store VALUES (?, ?, ?)", keys)
+        self.head = Head(rows[-1].idx, rows[-1].checksum)
+
+    def cut_after(self, idx: int, machine: Machine) -> int:
+        """Drop all rows after `idx` and rebuild the aggregates by a replay through `machine`, which then
+        holds the state at `idx`. Returns how many rows were dropped (rule 6)."""
+        count = self.head.idx - idx
+        if count <= 0:
+            return 0
+        machine.reset()
+        touched: dict[tuple[str, str], None] = {}
+        with self._transaction() as db:
+            db.execute("DELETE FROM journal WHERE idx > ?", (idx,))
+            db.execute("DELETE FROM key_store WHERE idx > ?", (idx,))
+            for (payload,) in db.execute("SELECT payload FROM journal ORDER BY idx"):
+                touched.update(dict.fromkeys(machine.apply(payload)))
+            db.execute("DELETE FROM aggregate")
+            bodies = ((kind, key, machine.row(kind, key)) for kind, key in touched)
+            db.executemany(
+                "INSERT INTO aggregate VALUES (?, ?, ?)", (body for body in bodies if body[2] is not None)
+            )
+        self.head = self._read_head()
+        return count
+
+    def limit(self, on: bool) -> None:
+        """A full disk, for drills: with `on` the file may not grow by a page."""
+        pages = self._writer.execute("PRAGMA page_count").fetchone()[0] if on else 2**32 - 2
+        self._writer.execute(f"PRAGMA max_page_count = {pages}")
+
+    # --- reading
+
+    def read(self, first: int, limit: int = 1000, max_bytes: int = 1 << 20) -> list[Row]:
+        """Rows from index `first` up, at most `limit`, ended after `max_bytes` of payload."""
+        rows: list[Row] = []
+        size = 0
+        with self._damage():
+            for row in self._rows("WHERE idx >= ? ORDER BY idx LIMIT ?", first, limit):
+                rows.append(row)
+                size += len(row.payload)
+                if size >= max_bytes:
+                    break
+        return rows
+
+    def read_newest(self, after: int, limit: int) -> list[Row]:
+        """The newest rows above index `after`, newest first."""
+        with self._damage():
+            return list(self._rows("WHERE idx > ? ORDER BY idx DESC LIMIT ?", after, limit))
+
+    def checksum_at(self, idx: int) -> bytes | None:
+        """The checksum of the row `idx`; None past the end."""
+        if idx == 0:
+            return GENESIS
+        with self._damage():
+            found = self._reader.execute("SELECT checksum FROM journal WHERE idx = ?", (idx,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def aggregates(self) -> Iterator[tuple[str, str, bytes]]:
+        """All aggregates as of the last row."""
+        with self._damage():
+            yield from self._writer.execute("SELECT kind, key, body FROM aggregate")
+
+    def keys(self) -> dict[str, bytes]:
+        """The key store: the newest key of each name."""
+        with self._damage():
+            return dict(self._writer.execute("SELECT name, pem FROM key_store ORDER BY idx"))
+
+    def backup(self, path: Path) -> None:
+        """Copy the whole journal into a new private file, consistent and durable."""
+        _create_private(path)
+        copy = sqlite3.connect(path)
+        try:
+            self._reader.backup(copy)
+        finally:
+            copy.close()
+
+    def save_lost(self, epoch: int) -> Path:
+        """Keep a copy before a cut that may take acknowledged changes (rule 6, after a forced start)."""
+        path = self.path.with_name(f"lost-{epoch}.sqlite")
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.path.with_name(f"lost-{epoch}-{number}.sqlite")
+        self.backup(path)
+        return path
+
+    def refresh(self) -> Head:
+        """Read the end of the file again: after a commit that failed, the file says how it went."""
+        self.head = self._read_head()
+        return self.head
+
+    # --- inside
+
+    def _rows(self, where: str, *values: int) -> Iterator[Row]:
+        query = f"SELECT idx, epoch, payload, checksum, key_names FROM journal {where}"  # noqa: S608
+        for idx, epoch, payload, checksum, names in self._reader.execute(query, values):
+            yield Row(idx, epoch, payload, checksum, self._keys_of(idx) if names else {})
+
+    def _keys_of(self, idx: int) -> dict[str, bytes]:
+        return dict(self._reader.execute("SELECT name, pem FROM key_store WHERE idx = ?", (idx,)))
+
+    def _read_head(self) -> Head:
+        found = self._writer.execute("SELECT idx, checksum FROM journal ORDER BY idx DESC LIMIT 1").fetchone()
+        return EMPTY if found is None else Head(*found)
+
+    def _check_tail(self) -> None:
+        first = max(1, self.head.idx - _CHECKED_TAIL + 1)
+        before = self.checksum_at(first - 1)
+        if before is None or not continues(Head(first - 1, before), self.read(first, _CHECKED_TAIL, 1 << 40)):
+            raise JOURNAL_DAMAGED(path=str(self.path), detail="the checksums of its last rows do not match")
+
+    def _has_tables(self) -> bool:
+        return self._writer.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
+
+    def _make_tables(self) -> None:
+        with self._transaction() as db:
+            for statement in _SCHEMA.split(";")[:-1]:
+                db.execute(statement)
+            db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+
+    def _check_version(self) -> None:
+        found = self._writer.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        if found is None or found[0] != str(FORMAT):
+            version = None if found is None else found[0]
+            raise FOLDER_VERSION(path=str(self.path), found=version, wanted=FORMAT)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._writer
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:  # a full disk ends it by itself
+                self._writer.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                raise
+            raise JOURNAL_DAMAGED(path=str(self.path), detail=str(error)) from error
+        except sqlite3.DatabaseError as error:
+            raise JOURNAL_DAMAGED(path=str(self.path), detail=str(error)) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = OFF")
+    return db
+
+
+def _create_private(path: Path) -> bool:
+    """Make the file with mode 0600 first: SQLite gives its write-ahead log the mode of the file."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return False
+    return True
