@@ -56,8 +56,9 @@ _HOST_IDENTIFIER = re.compile(r"[0-9A-Fa-f]{8}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:.-]?[0-9A-Fa-f]{2}){5}")
 # Public shapes: regid.2017-05.com.cisco.C9300,v1_<uuid>, regid.2018-12.com.cisco.DNA_P_50M_A,1.0_<uuid>
 _REGID = re.compile(
-    r"regid\.\d{4}-\d{2}\.[A-Za-z0-9._-]+,[A-Za-z0-9.]+_[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"(?=.{1,255}$)regid\.[0-9]{4}-[0-9]{2}\.[A-Za-z0-9._-]+,[A-Za-z0-9.]+_[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 )
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{13})\|([A-Za-z0-9+/]+={0,2})")
 
 
@@ -101,17 +102,9 @@ class Udi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 raise BAD_UDI(field=field, value=value, why="it must be 8 hexadecimal digits")
             if field == "mac_address" and not _MAC.fullmatch(value):
                 raise BAD_UDI(field=field, value=value, why="it must be 12 hexadecimal digits")
-            if field == "uuid" and not _is_uuid(value):
+            if field == "uuid" and not _UUID.fullmatch(value):
                 raise BAD_UDI(field=field, value=value, why="it must be a UUID")
         return self
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def software_id(text: str) -> str:
@@ -166,7 +159,7 @@ class IdToken:
 def _parse_token(given: str) -> tuple[str, str, float]:
     text = given.strip()
     plain = unquote(text) if "%" in text else text
-    canonical = quote(plain, safe="")
+    canonical = quote(plain, safe="", errors="replace")  # a lone surrogate is no token, and no crash
     if not 1 <= len(canonical) <= 255:
         raise BAD_TOKEN(why=f"it has {len(canonical)} characters, and a token has 1 to 255")
     if any(c.isspace() for c in text):

@@ -40,7 +40,7 @@ CAPABILITIES: Final = ("UTILITY", "DLC", "AppHA", "MULTITIER", "EXPORT_2", "OK_T
 
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Nonce = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[0-9]+$")]
+Nonce = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[0-9]+\Z")]
 
 
 class Sudi(msgspec.Struct, frozen=True, kw_only=True):

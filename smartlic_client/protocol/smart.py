@@ -55,6 +55,10 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
     signed: bytes
     signature: str
 
+    def __repr__(self) -> str:
+        """Without `signed`: it holds the ID token of a registration."""
+        return f"SignedRequest({self.header!r}, {self.data!r})"
+
 
 class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     answer: Answer
