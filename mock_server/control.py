@@ -17,8 +17,9 @@ from cryptography import x509
 from mock_server import pki
 from mock_server.cluster.machine import ControlHandler
 from mock_server.domain import administration, problems
-from mock_server.domain.events import Event, decode
+from mock_server.domain.events import decode
 from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT, State
+from mock_server.domain.words import describe
 from mock_server.errors import CallerError, problem
 from mock_server.serving import Serving
 from smartlic_client.errors import SmartlicError
@@ -315,11 +316,7 @@ def _log_lines(index: int, payload: bytes) -> list[dict[str, Any]]:
             "at": _date(change.at),
             "by": change.by,
             "node": change.node,
-            "event": _words(event),
+            "event": describe(event),
         }
         for event in change.events
     ]
-
-
-def _words(event: Event) -> str:
-    return type(event).__name__

@@ -1,1 +1,64 @@
+"""`smartlic-mock`: the mock cluster's command line, a file per room, loaded when it is used."""
 
+from __future__ import annotations
+
+import click
+
+from smartlic_client import __version__
+from smartlic_client.cli.lazy import LazyGroup, format_option
+
+__all__ = ["cli", "main"]
+
+_VERBS = {
+    "up": ("mock_server.cli.up", "Start the cluster in the foreground; Ctrl-C stops all of it."),
+    "down": ("mock_server.cli.down", "Stop a cluster that runs elsewhere."),
+    "status": ("mock_server.cli.status", "Both servers side by side."),
+    "console": ("mock_server.cli.console", "A command on a server's console, such as ha_cluster_stop."),
+    "token": ("mock_server.cli.token", "ID tokens: create, list, revoke."),
+    "license": ("mock_server.cli.license", "Purchased licenses: add."),
+    "licenses": ("mock_server.cli.licenses", "What is purchased and what is in use."),
+    "instances": ("mock_server.cli.instances", "The product instances and what they use."),
+    "accounts": ("mock_server.cli.accounts", "The local accounts."),
+    "host-common-name": ("mock_server.cli.common_name", "Set the Host Common Name."),
+    "sync": ("mock_server.cli.sync", "Synchronize local accounts with the mock CSSM."),
+    "certificates": ("mock_server.cli.certificates", "The names that are served, and the trust anchor."),
+    "events": ("mock_server.cli.events", "The event log."),
+    "demo": ("mock_server.cli.demo", "Play registration through failover and fallback, and check each step."),
+}
+
+_EPILOG = """\b
+Exit codes:
+  0    done
+  1    refused, or a step of the demo does not hold
+  2    no server could do it now; the same call later may work
+  64   wrong usage
+  70   a defect of this program
+  75   something else holds the folder, an address or a port
+  130  interrupted
+
+It stands in for SSM On-Prem in tests. It authorizes no real product and is not affiliated with Cisco."""
+
+
+@click.group(
+    cls=LazyGroup, verbs=_VERBS, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.option(
+    "-f",
+    "--folder",
+    envvar="SMARTLIC_MOCK_FOLDER",
+    type=click.Path(file_okay=False),
+    help="The cluster's folder (SMARTLIC_MOCK_FOLDER; by default in the user's data folder).",
+)
+@format_option
+@click.version_option(__version__, prog_name="smartlic-mock")
+@click.pass_context
+def cli(context: click.Context, folder: str | None) -> None:
+    """A mock SSM On-Prem cluster of two servers and a VIP, to test devices and automation against."""
+    context.obj = {"folder": folder}
+
+
+def main() -> None:
+    """The console script `smartlic-mock`."""
+    from smartlic_client.cli.output import run
+
+    run(cli, "smartlic-mock")

@@ -42,6 +42,7 @@ _PAGE = """<!doctype html>
 <footer>{foot}</footer>
 </body></html>
 """
+_FIELDS = ("address", "role", "cluster", "database")
 _SECURITY = [
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
@@ -79,15 +80,16 @@ class GuiEndpoint:
 def _page(status: dict[str, Any], fingerprint: str) -> str:
     rows = "".join(
         "<tr>"
-        + "".join(f"<td>{escape(str(server[field]))}</td>" for field in ("name", "address", "role"))
-        + f"<td>{escape(str(server['cluster']))}</td><td>{escape(str(server['database']))}</td></tr>"
-        for server in status["servers"]
+        + f"<td>{escape(name.capitalize())}</td>"
+        + "".join(f"<td>{escape(str(server[field]))}</td>" for field in _FIELDS)
+        + "</tr>"
+        for name, server in status["servers"].items()
     )
     return _PAGE.format(
         rows=rows,
         heartbeat=escape(str(status["heartbeat"])),
-        vip=escape(str(status["vip"]["address"])),
-        holder=escape(str(status["vip"]["holder"] or "nobody")),
+        vip=escape(str(status["vip"]["host"])),
+        holder=escape(f"the {status['vip']['holder'].capitalize()}" if status["vip"]["holder"] else "nobody"),
         fingerprint=escape(fingerprint),
         foot=escape(FOOT),
     )

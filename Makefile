@@ -1,0 +1,66 @@
+# Each target makes the virtual environment that it needs when it is missing, and says what it does.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check judges bench drill-real docs clean
+
+help:
+	@echo "make demo        play scenario B on a real two-server cluster, and check each step"
+	@echo "make test        the tests (no root, under 10 minutes with the installation)"
+	@echo "make check       ruff, mypy --strict, the import contracts, and that generated pages are up to date"
+	@echo "make judges      outside tools that judge what we make (may install packages)"
+	@echo "make bench       speed, each figure as a ratio to its limit or a peer in the same run"
+	@echo "make drill-real  the long version of the drills with real kills"
+	@echo "make docs        write the generated pages anew"
+	@echo "make clean       remove what the other targets made"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …"; exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server: pyproject.toml | $(BIN)/python
+	@echo "Installing smartlic with its mock server into $(VENV)"
+	@$(PIP) --editable '.[server]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing smartlic with the tools for tests into $(VENV)"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.server
+
+demo: $(VENV)/.server
+	@$(BIN)/smartlic-mock demo
+
+test: $(VENV)/.dev
+	@echo "Running the tests"
+	@$(BIN)/python -m pytest -q -m "not drill and not judge" tests
+
+check: $(VENV)/.dev
+	@echo "Checking style, types, import contracts and generated pages"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m docs.generate --check
+
+judges: $(VENV)/.dev
+	@echo "Running the judges from outside"
+	@tests/judges/install
+	@$(BIN)/python -m pytest -q -m judge tests/judges
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m benchmarks
+
+drill-real: $(VENV)/.dev
+	@echo "Drills with real kills, 20 of each"
+	@$(BIN)/python -m pytest -q -m drill --timeout=1200 tests
+
+docs: $(VENV)/.dev
+	@$(BIN)/python -m docs.generate
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,27 @@
+"""`python -m benchmarks [--json FILE]`: all figures of one run; exit 1 if one is over its limit."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from benchmarks import cluster, startup
+from benchmarks.figures import machine
+
+
+def main() -> None:
+    here = machine()
+    print(f"{here['system']}, Python {here['python']}, {here['cores']} cores")
+    figures = [*startup.measure(), *cluster.measure()]
+    for figure in figures:
+        print(figure.line())
+    if "--json" in sys.argv[1:]:
+        path = Path(sys.argv[sys.argv.index("--json") + 1])
+        data = {"machine": here, "figures": [figure.as_dict() for figure in figures]}
+        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    if not all(figure.ok for figure in figures):
+        sys.exit(1)
+
+
+main()

@@ -1,0 +1,115 @@
+"""Writes the pages of docs/reference that are made from the code, or checks that they are up to date.
+
+python -m docs.generate            write them
+python -m docs.generate --check    exit 1 if one differs from what would be written
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import mock_server
+import smartlic_client
+from mock_server.cluster import roles
+from smartlic_client.errors import PROBLEMS
+from smartlic_client.protocol import states
+
+_REFERENCE = Path(__file__).parent / "reference"
+_MADE = "<!-- Made by `make docs`; change the code, not this page. -->\n\n"
+
+
+def _all_modules() -> None:
+    """Problems are defined where they are raised: all rooms have to be in."""
+    for package in (smartlic_client, mock_server):
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+
+
+def errors() -> str:
+    """One row a problem, by its code."""
+    _all_modules()
+    lines = [
+        "# Errors\n",
+        _MADE,
+        "Every error has a code that never changes, a sentence, and what to do. In `{}` stands what the\n"
+        "error tells of the case. `--format json` prints all of it under `error`.\n",
+        "Kinds: *CallerError* is something to change on your side; *BusyError* is held by another;\n"
+        "*CommunicationError* may work later, and is the only kind that `--wait` retries; *TrustError*\n"
+        "means that nothing was sent; *AnswerError* is an answer that cannot be believed; *RefusedError*\n"
+        "is a no.\n",
+        "| code | kind | exit | what happened | what to do |",
+        "|---|---|---|---|---|",
+    ]
+    for code, known in sorted(PROBLEMS.items()):
+        cells = (f"`{code}`", known.kind.__name__, str(known.kind.exit_code), known.sentence, known.mend)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def machines() -> str:
+    """The state machines, drawn from their tables."""
+    drawings = (
+        (
+            "Registration of a product instance",
+            states.mermaid(states.REGISTRATION, states.Registration.NOT_REGISTERED),
+        ),
+        (
+            "License authorization of a product instance",
+            states.mermaid(states.AUTHORIZATION, states.Authorization.NONE),
+        ),
+        ("A server of the mock cluster", roles.mermaid()),
+    )
+    parts = [
+        "# State machines\n\n",
+        _MADE,
+        "Each is one table in the code; a step that is not drawn is illegal.\n",
+    ]
+    parts += [f"\n## {title}\n\n```mermaid\n{drawing.rstrip()}\n```\n" for title, drawing in drawings]
+    return "".join(parts)
+
+
+def _helps(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
+    with click.Context(command, info_name=name, parent=parent, max_content_width=100) as context:
+        yield f"## {context.command_path}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
+        if isinstance(command, click.Group):
+            for verb in command.list_commands(context):
+                found = command.get_command(context, verb)
+                if found is not None:
+                    yield from _helps(found, verb, context)
+
+
+def command_line() -> str:
+    """The help texts of both programs."""
+    from mock_server.cli import cli as mock
+    from smartlic_client.cli import cli as client
+
+    parts = ["# Command line\n\n" + _MADE.rstrip("\n") + "\n", *_helps(client, "smartlic")]
+    return "\n".join([*parts, *_helps(mock, "smartlic-mock")])
+
+
+PAGES = {"errors.md": errors, "states.md": machines, "command-line.md": command_line}
+
+
+def main() -> None:
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for name, make in PAGES.items():
+        path, text = _REFERENCE / name, make()
+        if check:
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                stale.append(name)
+        else:
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        sys.exit(f"not up to date: {', '.join(stale)}; write them with `make docs`")
+
+
+if __name__ == "__main__":
+    main()

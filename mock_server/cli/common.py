@@ -1,0 +1,63 @@
+"""What the verbs share: the folder, a call to the Active, and tables."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import platformdirs
+
+from mock_server.cluster.client import call
+from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
+
+__all__ = ["account_options", "ask", "folder_of", "rows_of", "table"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def folder_of(context: click.Context) -> Path:
+    given = context.find_root().obj["folder"]
+    if given:
+        return Path(given).absolute()
+    return platformdirs.user_data_path("smartlic-mock", appauthor=False) / "cluster"
+
+
+def ask(context: click.Context, operation: str, **fields: Any) -> dict[str, Any]:
+    """Ask the Active (by the supervisor) to do something. Raises its problems."""
+    return call(folder_of(context), operation, **fields)
+
+
+def account_options(command: F) -> F:
+    account = click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Local account.")
+    virtual = click.option(
+        "--virtual-account", default=DEFAULT_VIRTUAL_ACCOUNT, show_default=True, help="Local virtual account."
+    )
+    return account(virtual(command))
+
+
+def rows_of(found: Iterable[dict[str, Any]], *fields: str) -> list[list[str]]:
+    return [["" if row[field] is None else str(row[field]) for field in fields] for row in found]
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> str:
+    """A table for people; `empty` is what to say where there is nothing."""
+    if not rows:
+        return empty
+    from rich.console import Console
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        made.add_column(header, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    terminal = sys.stdout.isatty()
+    width = None if terminal else 4000  # what is piped is not folded
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(made)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -1,0 +1,22 @@
+"""`smartlic-mock instances`."""
+
+from __future__ import annotations
+
+import click
+
+from mock_server.cli.common import ask, rows_of, table
+from smartlic_client.cli.lazy import format_option
+from smartlic_client.cli.output import emit
+
+
+@click.command("instances")
+@format_option
+@click.pass_context
+def command(context: click.Context) -> None:
+    """The product instances and the licenses that each uses."""
+    found = ask(context, "instance.list")
+    rows = rows_of(found["instances"], "name", "product_type", "last_contact", "virtual_account")
+    for row, instance in zip(rows, found["instances"], strict=True):
+        row.append(", ".join(f"{used['license']} {used['count']}" for used in instance["licenses"]))
+    headers = ["Name", "Product type", "Last contact", "Virtual account", "Licenses"]
+    emit(found, table(headers, rows, "No product instance is registered."))

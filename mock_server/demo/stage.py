@@ -1,0 +1,176 @@
+"""What a play acts on: a real cluster of two processes, and real devices that reach it by the VIP."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from mock_server.cluster.client import call, console
+from mock_server.cluster.config import load
+from mock_server.errors import CommunicationError, problem
+from smartlic_client.device import Device
+from smartlic_client.errors import SmartlicError
+from smartlic_client.protocol.identity import IdToken, Udi
+
+__all__ = ["Addresses", "Stage", "raised_cluster"]
+
+NOT_UP = problem(
+    "cluster-not-up",
+    CommunicationError,
+    "The cluster did not start: {why}",
+    "Look at {folder}; with addresses of your own: --primary, --secondary, --vip.",
+)
+TITLE = "On-Prem License Workspace"
+WAIT = 10.0
+
+
+@dataclass(frozen=True)
+class Addresses:
+    primary: str
+    secondary: str
+    vip: str
+    device_port: int
+    gui_port: int
+    peer_port: int
+
+
+class Stage:
+    """A cluster in `folder`/cluster, devices in `folder`/devices."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cluster = folder / "cluster"
+        self.devices = folder / "devices"
+        self.anchor = folder / "trust-anchor.pem"
+        self.config = load(self.cluster)
+        self.token = ""
+
+    # ---- the servers --------------------------------------------------------------------------------------
+    def ask(self, operation: str, **fields: Any) -> dict[str, Any]:
+        return call(self.cluster, operation, **fields)
+
+    def console(self, node: str, line: str) -> list[str]:
+        """A command on a server's console; its lines, stripped, without empty ones."""
+        return [text.strip() for text in console(self.cluster, node, line) if text.strip()]
+
+    def status(self) -> dict[str, Any]:
+        return self.ask("status")
+
+    def roles(self) -> dict[str, str]:
+        return self._each("role")
+
+    def databases(self) -> dict[str, str]:
+        return self._each("database")
+
+    def _each(self, field: str) -> dict[str, str]:
+        servers = self.status()["servers"]
+        return {name.capitalize(): server[field] for name, server in servers.items()}
+
+    def gui(self, where: str) -> str:
+        """What the GUI at "vip", "primary" or "secondary" does: "answers", "down", or what it said."""
+        address = self.config.vip if where == "vip" else self.config.node(where)
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        if not self.anchor.exists():
+            self.anchor.write_text(self.ask("certificates")["trust_anchor"], encoding="ascii")
+        try:
+            answer = requests.get(f"https://{host}:{address.gui_port}/", verify=str(self.anchor), timeout=5)
+        except requests.exceptions.SSLError as error:
+            return f"not trusted: {error}"
+        except requests.exceptions.ConnectionError:
+            return "down"
+        return (
+            "answers" if answer.status_code == 200 and TITLE in answer.text else f"HTTP {answer.status_code}"
+        )
+
+    # ---- the devices --------------------------------------------------------------------------------------
+    @property
+    def url(self) -> str:
+        """The Transport Gateway URL with the VIP."""
+        vip = self.config.vip
+        host = f"[{vip.host}]" if ":" in vip.host else vip.host
+        return f"https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler"
+
+    def make_device(self, name: str, pid: str, serial: str, software: str) -> str:
+        folder = self.devices / name
+        Device.create(folder, Udi(pid=pid, sn=serial), software=software, hostname=name)
+        with Device.open(folder) as device:
+            device.set_destination(self.url)
+            device.trust(self.ask("certificates")["trust_anchor"].encode())
+        return f"{name}: Transport Gateway URL {self.url}"
+
+    def register(self, name: str) -> str:
+        """Register a device by the VIP. Says what the product's licensing page would."""
+        with Device.open(self.devices / name) as device:
+            device.register(IdToken(self.token), wait=WAIT)
+        return f"{name}: Registration completed successfully"
+
+    def use(self, name: str, tag: str, count: int) -> str:
+        with Device.open(self.devices / name) as device:
+            device.request(tag, count, wait=WAIT)
+        return f"{name} uses {count} of {tag.partition(',')[0]}"
+
+    def refusal(self, name: str) -> str:
+        """The code with which a registration fails on the device; "registered" if it does not."""
+        try:
+            self.register(name)
+        except SmartlicError as error:
+            self.last_error = error
+            return error.code
+        return "registered"
+
+    def states(self, *names: str) -> dict[str, str]:
+        """The registration state that each device has by itself."""
+        return {name: Device.peek(self.devices / name)[0].registration.value for name in names}
+
+    # ---- what the pages show ------------------------------------------------------------------------------
+    def instances(self) -> dict[str, dict[str, Any]]:
+        return {found["name"]: found for found in self.ask("instance.list")["instances"]}
+
+    def in_use(self) -> dict[str, int]:
+        """License → count in use, as the licenses page shows it."""
+        return {row["license"]: row["in_use"] for row in self.ask("license.list")["licenses"]}
+
+
+@contextmanager
+def raised_cluster(folder: Path, addresses: Addresses) -> Iterator[Stage]:
+    """A cluster started by `smartlic-mock up` in a process of its own, and stopped at the end."""
+    command = [sys.executable, "-m", "mock_server.cli", "--folder", str(folder / "cluster"), "up"]
+    for name, value in vars(addresses).items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    process = subprocess.Popen(
+        [*command, "--format", "json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # Ctrl-C is ours: the cluster is stopped in order, below
+    )
+    assert process.stdout is not None  # noqa: S101 - narrows the type
+    try:
+        _wait_until_up(process, folder)
+        yield Stage(folder)
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _wait_until_up(process: subprocess.Popen[str], folder: Path) -> None:
+    assert process.stdout is not None  # noqa: S101 - narrows the type
+    said = []
+    for line in process.stdout:
+        if '"up": true' in line or '"up":true' in line:
+            return
+        said.append(line)
+    raise NOT_UP(why="".join(said).strip() or "it said nothing", folder=str(folder))
