@@ -36,9 +36,9 @@ class Addresses:
     primary: str
     secondary: str
     vip: str
-    device_port: int
-    gui_port: int
-    peer_port: int
+    device_port: int = 4443
+    gui_port: int = 8443
+    peer_port: int = 5405
 
 
 class Stage:
@@ -61,7 +61,10 @@ class Stage:
         return [text.strip() for text in console(self.cluster, node, line) if text.strip()]
 
     def status(self) -> dict[str, Any]:
-        return self.ask("status")
+        """Both servers as the Active sees them, else as the Primary does."""
+        found = self.ask("status")
+        seen: dict[str, Any] = found["nodes"][found["active"] or "primary"]
+        return seen
 
     def roles(self) -> dict[str, str]:
         return self._each("role")
@@ -70,8 +73,9 @@ class Stage:
         return self._each("database")
 
     def _each(self, field: str) -> dict[str, str]:
-        servers = self.status()["servers"]
-        return {name.capitalize(): server[field] for name, server in servers.items()}
+        """What each server says of itself."""
+        nodes = self.ask("status")["nodes"]
+        return {name.capitalize(): node[field] for name, node in nodes.items()}
 
     def gui(self, where: str) -> str:
         """What the GUI at "vip", "primary" or "secondary" does: "answers", "down", or what it said."""

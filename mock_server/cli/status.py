@@ -1,0 +1,26 @@
+"""`smartlic-mock status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from mock_server.cli.common import ask
+from mock_server.cluster.console import ha_status
+from smartlic_client.cli.lazy import format_option
+from smartlic_client.cli.output import emit
+
+
+def text(status: dict[str, Any]) -> str:
+    """Both servers side by side, as the Active sees them, else the Primary."""
+    return "\n".join(ha_status(status["nodes"][status["active"] or "primary"]))
+
+
+@click.command("status")
+@format_option
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Both servers side by side: roles, databases, heartbeat, and who holds the VIP."""
+    found = ask(context, "status")
+    emit(found, text(found))
