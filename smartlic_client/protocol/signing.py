@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
@@ -46,6 +46,8 @@ PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 LICENSING_ANSWER: Final = x509.ObjectIdentifier("2.25.147682486394148939301749698445047513555")
 
 _SHA256 = hashes.SHA256()
+# What cryptography raises beside ValueError for certificates and requests that it cannot read.
+_UNREADABLE = (x509.InvalidVersion, UnsupportedAlgorithm)
 
 
 def new_key(kind: str = "ec") -> PrivateKey:
@@ -116,7 +118,7 @@ def read_csr(text: str) -> PublicKey | None:
         ) or (isinstance(key, rsa.RSAPublicKey) and 2048 <= key.key_size <= 4096)
         if not strong or not csr.is_signature_valid:
             return None
-    except (ValueError, TypeError, binascii.Error, x509.InvalidVersion):
+    except (ValueError, TypeError, *_UNREADABLE):
         return None
     assert isinstance(key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey))  # noqa: S101 - narrows the type
     return key
@@ -171,7 +173,7 @@ def verify_answer_chain(chain: Sequence[str], anchors_pem: bytes, now: float) ->
         key, begins, ends = _answer_key(tuple(chain), anchors_pem, int(now // 3600))
     except VerificationError as error:
         raise ValueError(f"its certificate does not lead to the trust anchor ({error})") from None
-    except (binascii.Error, ValueError) as error:
+    except (ValueError, *_UNREADABLE) as error:
         raise ValueError(f"its certificate is not valid ({error})") from None
     if not begins.timestamp() <= now <= ends.timestamp():
         raise ValueError("its certificate is outside its validity")

@@ -1,0 +1,280 @@
+"""A licensing server in memory, made of the real domain and the real answers; and a device's own words."""
+
+from __future__ import annotations
+
+import datetime
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from mock_server import pki
+from mock_server.domain import administration, devices, events
+from mock_server.domain.apply import LicensingMachine
+from mock_server.domain.state import State
+from mock_server.web.devices import Desk, answer
+from smartlic_client.protocol import signing, smart
+from smartlic_client.protocol.identity import IdToken, Udi
+from smartlic_client.protocol.messages import (
+    AuthorizationRequest,
+    DeregistrationRequest,
+    EntitlementUse,
+    RegistrationRequest,
+    Request,
+    RequestHeader,
+    Sudi,
+    request_type,
+)
+
+NOW = 1_750_000_000.0
+WHEN = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
+SOFTWARE = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
+
+
+def tag(number: int) -> str:
+    """An entitlement tag, one for each number."""
+    return f"regid.2018-12.com.cisco.DNA_{number},1.0_100fb8b2-f5cc-459c-9253-{number:012x}"
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """The whole PKI of one server. `root`: the anchor; `answers`: what signs licensing answers."""
+
+    root: pki.Issuer
+    ca: pki.Issuer
+    id_ca: pki.Issuer
+    answers: pki.Issued
+
+    @property
+    def anchors(self) -> bytes:
+        return pki.to_pem(self.root.certificate)
+
+
+def new_authorities(when: datetime.datetime = WHEN) -> Authorities:
+    root = pki.new_root("Test Licensing Root CA", when)
+    ca_key, id_key = signing.new_key(), signing.new_key()
+    ca, ca_chain = pki.new_authority(root, "Test CA", ca_key.public_key(), now=when, path_length=1)
+    authority = pki.Issuer(ca, ca_key, ca_chain)
+    id_ca, id_chain = pki.new_authority(
+        authority,
+        "Test ID CA",
+        id_key.public_key(),
+        now=when,
+        path_length=0,
+        only_for=ExtendedKeyUsageOID.CLIENT_AUTH,
+    )
+    answers = authority.leaf("SSM On-Prem licensing answers", pki.ANSWERS, now=when)
+    return Authorities(root, authority, pki.Issuer(id_ca, id_key, id_chain), answers)
+
+
+@cache
+def authorities() -> Authorities:
+    return new_authorities()
+
+
+class Ledger:
+    """Keeps and applies changes at once; it never makes anybody wait."""
+
+    def __init__(self, machine: LicensingMachine) -> None:
+        self.machine = machine
+        self.changes: list[events.Change] = []
+
+    @property
+    def index(self) -> int:
+        return len(self.changes)
+
+    def propose(self, payload: bytes) -> int:
+        self.machine.apply(payload)
+        self.changes.append(events.decode(payload))
+        return self.index
+
+    async def settled(self, index: int | None = None) -> None:
+        assert index is None or index <= self.index
+
+
+class Server:
+    """One Active node without network, disk and clock: `post` is what the device endpoint does."""
+
+    def __init__(self, clock: Callable[[], float], chance: random.Random) -> None:
+        known = authorities()
+        self.clock = clock
+        self.chance = chance
+        self.machine = LicensingMachine()
+        self.ledger = Ledger(self.machine)
+        key = signing.load_key(known.answers.key_pem.decode())
+        self.desk = Desk(
+            node="test",
+            machine=self.machine,
+            ledger=self.ledger,
+            environment=lambda _now: environment(self.clock(), chance),
+            sign=lambda data: signing.sign(key, data),
+            certificates=known.answers.der_chain,
+        )
+        self.commit(administration.create_account(self.state, "Lab", "Lab Smart Account", "On-Prem"))
+
+    @property
+    def state(self) -> State:
+        return self.machine.state
+
+    @property
+    def anchors(self) -> bytes:
+        return authorities().anchors
+
+    def commit(self, happened: list[events.Event]) -> None:
+        change = events.Change(at=self.clock(), by="test", node="test", events=happened)
+        self.ledger.propose(events.encode(change))
+
+    def token(self, uses: int | None = None, days: float = 365) -> IdToken:
+        happened, token = administration.create_token(
+            self.state,
+            "Lab",
+            "Default",
+            days=days,
+            uses=uses,
+            description="",
+            export_controlled=True,
+            now=self.clock(),
+            random=self.chance.randbytes,
+        )
+        self.commit(happened)
+        return token
+
+    def purchase(self, what: str, quantity: int) -> None:
+        self.commit(administration.purchase(self.state, "Lab", "Default", what, "DNA", quantity))
+
+    def post(self, raw: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer to one message of the Smart transport."""
+        running = answer(self.desk, raw)
+        try:
+            running.send(None)
+        except StopIteration as done:
+            status, body = done.value
+            return int(status), bytes(body)
+        raise AssertionError("the answer waits for something")
+
+    def registrations(self) -> list[events.InstanceRegistered]:
+        """All registrations that were ever accepted."""
+        return [
+            event
+            for change in self.ledger.changes
+            for event in change.events
+            if isinstance(event, events.InstanceRegistered)
+        ]
+
+    def decide(self, signed: smart.SignedRequest) -> devices.Decision:
+        """Decide on a message and keep what happened."""
+        decision = devices.decide(self.state, signed, environment(self.clock(), self.chance))
+        if decision.events:
+            self.commit(decision.events)
+        return decision
+
+
+def environment(now: float, chance: random.Random) -> devices.Environment:
+    issuer = authorities().id_ca
+    when = datetime.datetime.fromtimestamp(now, datetime.UTC)
+
+    def issue(public_key: signing.PublicKey, piid: str) -> devices.IssuedCertificate:
+        certificate = issuer.identity(public_key, piid, now=when)
+        serial = f"{certificate.serial_number:x}"
+        chain = pki.der_chain(issuer.chain)
+        return devices.IssuedCertificate(pki.der_chain([certificate])[0], chain, serial)
+
+    return devices.Environment(now=now, random=chance.randbytes, issue=issue)
+
+
+@dataclass
+class Speaker:
+    """Says what a device would say, and also what a broken or hostile one would."""
+
+    sn: str = "FOC2705Y8X0"
+    piid: str = ""
+    sequence: int = 0
+    messages: int = 0
+
+    def __post_init__(self) -> None:
+        self.key: signing.PrivateKey = signing.new_key()
+
+    def common(self) -> dict[str, object]:
+        self.sequence += 1
+        self.messages += 1
+        return {
+            "message_id": f"{self.sn}-{self.messages}-{id(self.key):x}",
+            "sequence": self.sequence,
+            "software_tag_identifier": SOFTWARE,
+        }
+
+    def registration(self, token: str, *, force: bool = False) -> RegistrationRequest:
+        csr = signing.make_csr(self.key, self.sn)
+        return RegistrationRequest(**self.common(), id_token=token, csr=csr, force=force)  # type: ignore[arg-type]
+
+    def authorization(self, counts: dict[str, int]) -> AuthorizationRequest:
+        used = [EntitlementUse(tag=what, count=count) for what, count in counts.items()]
+        return AuthorizationRequest(**self.common(), entitlements=used)  # type: ignore[arg-type]
+
+    def deregistration(self) -> DeregistrationRequest:
+        return DeregistrationRequest(**self.common())  # type: ignore[arg-type]
+
+    def say(
+        self,
+        request: Request,
+        *,
+        key: signing.PrivateKey | None = None,
+        piid: str | None = None,
+        udi: Udi | None = None,
+    ) -> smart.SignedRequest:
+        """The message as it arrives: through its bytes, signed with the device's key or another."""
+        return smart.decode_request(self.bytes_of(request, key=key, piid=piid, udi=udi))
+
+    def bytes_of(
+        self,
+        request: Request,
+        *,
+        key: signing.PrivateKey | None = None,
+        piid: str | None = None,
+        udi: Udi | None = None,
+    ) -> bytes:
+        signer = key or self.key
+        header = RequestHeader(
+            sudi=Sudi.of(udi or Udi(pid="C9300-24T", sn=self.sn)),
+            nonce=request.nonce,
+            request_type=request_type(request),
+            product_instance_identifier=self.piid if piid is None else piid,
+        )
+        return smart.encode_request(header, request, lambda data: signing.sign(signer, data))
+
+
+def derived(state: State) -> tuple[dict[str, str], dict[str, str]]:
+    """The indexes of a state, as values to compare."""
+    return dict(state.by_key), dict(state.by_identity)
+
+
+KINDS = ("settings", "account", "token", "pool", "instance", "tombstone")
+
+
+def rows(machine: LicensingMachine) -> dict[tuple[str, str], bytes]:
+    """Every aggregate of a machine as the journal would keep it."""
+    state = machine.state
+    keys = {
+        "settings": [""],
+        "account": list(state.accounts),
+        "token": list(state.tokens),
+        "pool": list(state.pools),
+        "instance": list(state.instances),
+        "tombstone": list(state.tombstones),
+    }
+    found: dict[tuple[str, str], bytes] = {}
+    for kind in KINDS:
+        for key in keys[kind]:
+            row = machine.row(kind, key)
+            assert row is not None
+            found[kind, key] = row
+    return found
+
+
+def loaded(machine: LicensingMachine) -> LicensingMachine:
+    """A machine that was made from another one's rows."""
+    copy = LicensingMachine()
+    copy.load([(kind, key, row) for (kind, key), row in rows(machine).items()])
+    return copy
