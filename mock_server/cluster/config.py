@@ -116,7 +116,8 @@ def create(folder: str | os.PathLike[str], config: ClusterConfig | None = None) 
     layout = Layout(folder)
     if layout.cluster_json.exists():
         raise FOLDER_EXISTS(folder=str(layout.folder))
-    for path in (layout.folder, layout.witness, layout.peer, *(layout.node(name) for name in NODES)):
+    folders = (layout.folder, layout.witness, layout.peer, layout.folder / "nodes")
+    for path in (*folders, *map(layout.node, NODES)):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
     for name in NODES:

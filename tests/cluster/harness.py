@@ -82,10 +82,10 @@ class Nodes:
         self.wait("primary", "active")
         self.wait("secondary", "standby")
 
-    def op(self, name: str, op: str, seconds: float = 30.0, **fields: Any) -> dict[str, Any]:
+    def op(self, name: str, op: str, /, **fields: Any) -> dict[str, Any]:
         """A control operation of a node."""
         result: dict[str, Any] = {}
-        for answer in client.request(self.paths[name], {"op": op, **fields}, seconds):
+        for answer in client.request(self.paths[name], {"op": op, **fields}):
             result = answer.get("result", result)
         return result
 

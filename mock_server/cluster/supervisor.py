@@ -1,0 +1,305 @@
+"""The supervisor: one process that starts the two nodes' processes, and speaks for those that are not there.
+
+Nothing restarts by itself. A node whose process died is started by `ha_cluster_start` on its console.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from mock_server.cluster import config, console, status
+from mock_server.cluster.child import Child
+from mock_server.cluster.client import revive
+from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
+from mock_server.cluster.control import ControlServer, Request
+from mock_server.cluster.files import write_private
+from mock_server.cluster.problems import (
+    ALREADY_RUNNING,
+    BAD_REQUEST,
+    NOT_ACTIVE,
+    NOT_RUNNING,
+    START_TIMEOUT,
+)
+from mock_server.cluster.processes import alive, myself, open_pidfd, read_node_file
+from mock_server.cluster.roles import ACTIVE_STATES, State
+from mock_server.cluster.sockets import bind
+from mock_server.cluster.witness import Record, Witness
+from mock_server.errors import SmartlicError
+
+log = logging.getLogger(__name__)
+
+_OLD_NODES = 8.0
+_STATUS = 1.0
+_CONSOLE = 60.0
+_SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
+
+
+class Supervisor:
+    """A cluster that is up. `config` is for a folder that holds no cluster yet."""
+
+    def __init__(self, folder: str | os.PathLike[str], config_: ClusterConfig | None, service: str) -> None:
+        self.layout = Layout(folder)
+        if config_ is not None and not self.layout.cluster_json.exists():
+            config.create(folder, config_)
+        self.config = config.load(folder)
+        self.children: dict[str, Child] = {name: Child(self.layout, name, service) for name in NODES}
+        self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
+        self._lock: int | None = None
+        self._ended = asyncio.Event()
+
+    # --- life
+
+    async def serve(self, on_up: Callable[[dict[str, Any]], None], within: float = 30.0) -> None:
+        """Bring the cluster up, stay until `down` is asked for or a signal comes, take it down."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ended.set)
+        try:
+            on_up(await self.up(within))
+            await self._ended.wait()
+        finally:
+            await self.down()
+
+    async def up(self, within: float = 30.0) -> dict[str, Any]:
+        """Start both nodes; return the status when one is Active and the other in sync.
+
+        What hinders it is raised as the problem that it is, and then nothing is left running."""
+        self._take_lock()
+        try:
+            await self._wait_for_old_nodes()
+            self._preflight()
+            path = await self._control.open()
+            me = myself()
+            told = {"pid": me.pid, "started": me.started, "control": str(path)}
+            write_private(self.layout.control_json, json.dumps(told).encode() + b"\n")
+            await asyncio.gather(*(child.start() for child in self.children.values()))
+            await asyncio.gather(*(self._wait_for(child, within) for child in self.children.values()))
+            return await self.status()
+        except BaseException:
+            await self.down()
+            raise
+
+    async def down(self) -> None:
+        """Stop the Standby first, so that nobody takes over, then the Active."""
+        if self._lock is None:
+            return  # another supervisor's cluster
+        for child in self._standby_first():
+            await child.end()
+        self._ended.set()
+        self.layout.control_json.unlink(missing_ok=True)
+        await self._control.close()
+        os.close(self._lock)
+        self._lock = None
+
+    def _standby_first(self) -> list[Child]:
+        return sorted(self.children.values(), key=lambda child: self._recorded(child.name) in ACTIVE_STATES)
+
+    def _take_lock(self) -> None:
+        descriptor = os.open(self.layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(descriptor, 20).decode().strip() or "unknown"
+            os.close(descriptor)
+            raise ALREADY_RUNNING(folder=str(self.layout.folder), pid=pid) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._lock = descriptor
+
+    async def _wait_for_old_nodes(self) -> None:
+        """The nodes of a supervisor that was killed are stopping now."""
+        loop = asyncio.get_running_loop()
+        for name in NODES:
+            node = read_node_file(self.layout.node_json(name))
+            descriptor = open_pidfd(node.process) if node is not None else None
+            if descriptor is None or node is None:
+                continue
+            gone = asyncio.Event()
+            loop.add_reader(descriptor, gone.set)
+            try:
+                async with asyncio.timeout(_OLD_NODES):
+                    await gone.wait()
+            except TimeoutError:
+                raise ALREADY_RUNNING(folder=str(self.layout.folder), pid=node.pid) from None
+            finally:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+
+    def _preflight(self) -> None:
+        """Find out that an address is taken before any process is started."""
+        vip = self.config.vip
+        wanted = [(vip.host, vip.device_port, True), (vip.host, vip.gui_port, True)]
+        for name in NODES:
+            node = self.config.node(name)
+            ports = (node.device_port, node.gui_port, node.peer_port)
+            wanted += [(node.host, port, False) for port in ports]
+        for host, port, is_vip in wanted:
+            bind(host, port, vip=is_vip).close()
+
+    async def _wait_for(self, child: Child, within: float) -> None:
+        said = await child.result({"op": "wait", "seconds": within}, within + 5)
+        if said["problem"] is not None:
+            raise revive(said["problem"])
+        if said["state"] not in (State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY):
+            log_path = str(self.layout.log(child.name))
+            raise START_TIMEOUT(node=child.name, seconds=within, detail=said["reason"], log=log_path)
+
+    # --- control
+
+    async def _dispatch(self, request: Request) -> dict[str, Any] | AsyncIterator[str]:
+        match request["op"]:
+            case "status":
+                return await self.status()
+            case "console":
+                return self._console(self._child(request), str(request.get("line", "")))
+            case "down":
+                for child in self._standby_first():
+                    await child.end()
+                self._ended.set()
+                return {}
+            case "drill":
+                return await self._drill(request)
+            case _ if "node" in request:
+                return await self._child(request).result(_without_node(request), _CONSOLE)
+            case _:
+                return await self._ask_active(request)
+
+    async def status(self) -> dict[str, Any]:
+        """Both servers, each as it sees the cluster; a dead or hung one as its peer or the folder knows."""
+        seen = await asyncio.gather(*(self._status_of(name) for name in NODES))
+        nodes = dict(zip(NODES, seen, strict=True))
+        active = next((name for name in NODES if nodes[name]["role"] == "Active"), None)
+        return {"cluster": self.config.cluster, "active": active, "nodes": nodes}
+
+    async def _status_of(self, name: str) -> dict[str, Any]:
+        for teller in (name, peer_of(name)):
+            child = self.children[teller]
+            with contextlib.suppress(SmartlicError, TimeoutError):
+                said = await child.result({"op": "status"}, _STATUS)
+                return said if teller == name else self._told_by_peer(name, said)
+        return self._from_folder(name)
+
+    def _told_by_peer(self, name: str, said: dict[str, Any]) -> dict[str, Any]:
+        mine = said["servers"][name]
+        hangs = self.children[name].running
+        return {
+            **said,
+            "node": name,
+            "role": mine["role"],
+            "running": mine["cluster"] == "running",
+            "state": mine["state"],
+            "database": mine["database"],
+            "reason": "its process does not answer" if hangs else "its process is gone",
+            "problem": None,
+            "cut": {},
+            "pid": self.children[name].pid,
+        }
+
+    def _from_folder(self, name: str) -> dict[str, Any]:
+        record: Record | None = None
+        with contextlib.suppress(SmartlicError):
+            record = Witness(self.layout.witness, "supervisor").read()
+        return status.build(
+            self.config,
+            me=name,
+            states={node: self._recorded(node) for node in NODES},
+            indexes=dict.fromkeys(NODES),
+            heartbeat=False,
+            record=record,
+            reason="its process is gone",
+            problem=None,
+            facts={"cut": {}, "takeover_seconds": None, "pid": None},
+        )
+
+    def _recorded(self, name: str) -> State | None:
+        return status.recorded_state(self.layout, name)
+
+    async def _console(self, child: Child, line: str) -> AsyncIterator[str]:
+        command = line.split()[:1]
+        if not child.running:
+            if command == ["ha_cluster_start"]:
+                await child.start(stopped=True)
+            else:
+                for text in await self._console_of_dead(child.name, command):
+                    yield text
+                return
+        try:
+            async for answer in child.ask({"op": "console", "line": line}, _console_patience(command)):
+                if "line" in answer:
+                    yield answer["line"]
+        except TimeoutError:
+            if command != ["ha_status"]:
+                raise NOT_RUNNING(folder=str(self.layout.node(child.name))) from None
+            for text in console.ha_status(await self._status_of(child.name)):
+                yield text
+
+    async def _console_of_dead(self, name: str, command: list[str]) -> list[str]:
+        match command:
+            case []:
+                return []
+            case ["ha_status"]:
+                return console.ha_status(await self._status_of(name))
+            case ["ha_cluster_stop"]:
+                return console.already_stopped(name)
+            case ["version"]:
+                return [f"smartlic mock {importlib.metadata.version('smartlic')}"]
+            case ["help"]:
+                return console.help_lines()
+            case _:
+                return console.unknown(command[0])
+
+    async def _drill(self, request: Request) -> dict[str, Any]:
+        """Kill, hang or resume a node's process; other drills are the node's own."""
+        child = self._child(request)
+        number = _SIGNALS.get(str(request.get("kind")))
+        if number is None:
+            return await child.result(_without_node(request), _CONSOLE)
+        child.signal(number)
+        return {}
+
+    async def _ask_active(self, request: Request) -> dict[str, Any]:
+        """Forward a service's own operation to the Active, wherever it is."""
+        actives_first = reversed(self._standby_first())
+        refusal: SmartlicError = NOT_ACTIVE(node="nobody", state="none is Active", retry_after=1)
+        for child in actives_first:
+            try:
+                return await child.result(request, _CONSOLE)
+            except SmartlicError as error:
+                if error.code not in ("not-active", "not-running"):
+                    raise
+                refusal = error if error.code == "not-active" else refusal
+        raise refusal
+
+    def _child(self, request: Request) -> Child:
+        name = request.get("node")
+        if name not in self.children:
+            raise BAD_REQUEST(detail=f"node is {' or '.join(NODES)}")
+        return self.children[name]
+
+
+def _without_node(request: Request) -> Request:
+    return {key: value for key, value in request.items() if key != "node"}
+
+
+def _console_patience(command: list[str]) -> float:
+    """A hung node must not hang its `ha_status`, which its peer can answer."""
+    return _STATUS if command == ["ha_status"] else _CONSOLE
+
+
+def is_up(folder: str | os.PathLike[str]) -> bool:
+    """Whether a supervisor holds the folder."""
+    try:
+        told = json.loads(Layout(folder).control_json.read_bytes())
+        return alive(myself()._replace(pid=told["pid"], started=told["started"]))
+    except (OSError, ValueError, KeyError):
+        return False
