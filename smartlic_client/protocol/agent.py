@@ -12,12 +12,10 @@ Rules (protocol, "Exactly once, over failover"), cited below by number:
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from cryptography import x509
 
 from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol import errors, signing, smart, timers
@@ -109,13 +107,14 @@ class Agent:
         mode = "waiting" if record.identity is not None else "evaluation"
         record.entitlements[tag] = Entitlement(count=count, enforcement_mode=mode)
         record.to_report = True
-        in_use = any(used.count for used in record.entitlements.values())
-        if in_use:
+        if self._in_use():
             self._authorization(AuthorizationEvent.USED, now)
-        elif record.identity is None:
+            return
+        if record.identity is None or record.authorization is Authorization.EVAL:
+            self._authorization(AuthorizationEvent.RELEASED, now)
+        if record.identity is None:
             record.entitlements.clear()
             record.to_report = False
-            self._authorization(AuthorizationEvent.RELEASED, now)
 
     def release(self, tag: str, now: float) -> None:
         self.request(tag, 0, now)
@@ -260,6 +259,8 @@ class Agent:
         if isinstance(sent.request, DeregistrationRequest):
             self._unregistered(RegistrationEvent.DEREGISTERED, now)
             return
+        if isinstance(sent.request, HelloRequest):
+            raise errors.NOT_REGISTERED_THERE()  # the next message that means something brings it home
         self._refused(sent.request, errors.NOT_REGISTERED_THERE(), now)
 
     def _refused(self, request: Request, error: SmartlicError, now: float) -> None:
@@ -296,13 +297,11 @@ class Agent:
         if record.new_key is None:
             raise errors.ANSWER_MISMATCH(field="certificate")
         try:
-            certificate = x509.load_der_x509_certificate(
-                base64.b64decode(result.id_certificate, validate=True)
-            )
+            certificate, certified = signing.read_certificate(result.id_certificate)
         except ValueError:
             raise errors.ANSWER_UNREADABLE(why="its ID certificate is none") from None
         ours = signing.load_key(record.new_key).public_key()
-        if certificate.public_key() != ours:
+        if certified != ours:
             raise errors.ANSWER_MISMATCH(field="certificate's key")
         record.identity = Identity(
             piid=result.product_instance_identifier,
@@ -347,6 +346,8 @@ class Agent:
         else:
             event = AuthorizationEvent.OUT_OF_COMPLIANCE
         self._authorization(event, now)
+        if not in_use and self._in_use():  # since the message was made
+            self._authorization(AuthorizationEvent.USED, now)
 
     # ---- the machines -------------------------------------------------------------------------------------
     def _registration(self, event: RegistrationEvent) -> None:
@@ -376,10 +377,15 @@ class Agent:
         }
         record.to_report = bool(record.entitlements)
         self._authorization(AuthorizationEvent.UNREGISTERED, now)
+        if not record.entitlements:
+            self._authorization(AuthorizationEvent.RELEASED, now)
 
     def _attempts(self) -> Attempts:
         registering = isinstance(self.record.in_flight, RegistrationRequest)
         return self.record.registering if registering else self.record.authorizing
+
+    def _in_use(self) -> bool:
+        return any(used.count for used in self.record.entitlements.values())
 
     def _waiting(self, used: Entitlement) -> bool:
         return used.enforcement_mode == "waiting" and not self.record.to_report and not self.record.in_flight

@@ -32,6 +32,7 @@ __all__ = [
     "make_csr",
     "new_key",
     "public_key_bytes",
+    "read_certificate",
     "read_csr",
     "sign",
     "verify",
@@ -122,6 +123,15 @@ def read_csr(text: str) -> PublicKey | None:
         return None
     assert isinstance(key, (ec.EllipticCurvePublicKey, rsa.RSAPublicKey))  # noqa: S101 - narrows the type
     return key
+
+
+def read_certificate(text: str) -> tuple[x509.Certificate, object]:
+    """A certificate in base64 DER, and its public key. Raises ValueError for anything else."""
+    try:
+        certificate = x509.load_der_x509_certificate(base64.b64decode(text, validate=True))
+        return certificate, certificate.public_key()
+    except _UNREADABLE as error:
+        raise ValueError(str(error)) from None
 
 
 def _may_sign_answers(
