@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,25 +12,23 @@ from pathlib import Path
 
 from benchmarks import unavoidable
 from benchmarks.figures import Figure, median
+from benchmarks.load import Prepared, send_all
 from mock_server.demo.stage import Addresses, Stage, raised_cluster
 from smartlic_client.errors import CommunicationError
-from smartlic_client.protocol import signing
-from smartlic_client.protocol.agent import Agent
-from smartlic_client.protocol.flow import pack, unpack
-from smartlic_client.protocol.identity import IdToken, Udi
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol import callhome
+from smartlic_client.protocol.flow import unpack
+from smartlic_client.protocol.identity import IdToken
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport.sync import SyncTransport
 from smartlic_client.transport.urls import Destination
 
 ADDRESSES = Addresses("127.81.0.5", "127.81.0.10", "127.81.0.12", 4443, 8443, 5405)
-_REGISTRATIONS = 400
+_REGISTRATIONS = 1000
 _FAILOVERS = 11
-_SOFTWARE = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
 
 
 class Client:
-    """Registers new devices by the VIP, each over a new connection; nothing is written to disk."""
+    """What a load needs to know of a cluster; nothing of its devices is written to disk."""
 
     def __init__(self, stage: Stage) -> None:
         self.destination = Destination.parse(stage.url, TransportKind.CALLHOME)
@@ -37,21 +36,22 @@ class Client:
         self.token = IdToken(stage.ask("token.create", days=1)["token"])
         self.made = 0
 
-    def prepare(self) -> Agent:
+    def prepare(self) -> Prepared:
         self.made += 1
-        agent = Agent(Record(udi=Udi(pid="BENCH", sn=f"S{self.made:08d}"), software_id=_SOFTWARE))
-        agent.register(self.token, signing.new_key(), os.urandom)
-        return agent
+        return Prepared(self.destination, self.token, f"S{self.made:08d}")
 
-    def register(self, agent: Agent) -> None:
-        sent = agent.next_request(time.time(), os.urandom)
-        assert sent is not None
-        kind, body = pack(
-            TransportKind.CALLHOME, sent, now=time.time(), serial="bench", to=self.destination.url
-        )
+    def register(self, device: Prepared) -> None:
+        """One registration over a new connection, with the client's own transport."""
+        content = callhome.CONTENT_TYPE
+        body = device.request.partition(b"\r\n\r\n")[2]
         with SyncTransport(self.anchors, connect_timeout=1.0, read_timeout=5.0) as transport:
-            answer = transport.post(self.destination, body, kind)
-        agent.receive(sent, unpack(TransportKind.CALLHOME, answer.body), self.anchors, time.time())
+            answer = transport.post(self.destination, body, content)
+        device.agent.receive(device.sent, unpack(device.kind, answer.body), self.anchors, time.time())
+
+    def register_all(self, devices: list[Prepared]) -> None:
+        answers = asyncio.run(send_all(devices, self.destination, self.anchors, unavoidable.AT_ONCE))
+        for device, answer in zip(devices, answers, strict=True):
+            device.accept(answer, self.anchors)
 
 
 def measure() -> list[Figure]:
@@ -69,17 +69,14 @@ def _registration(stage: Stage, client: Client) -> Figure:
     parts = unavoidable.registration()
     for name, milliseconds in parts.items():
         print(f"     unavoidable: {name} {milliseconds:.3f} ms")
-    agents = [client.prepare() for _ in range(_REGISTRATIONS + 20)]
-    for agent in agents[:20]:
-        client.register(agent)
+    client.register_all([client.prepare() for _ in range(100)])
+    devices = [client.prepare() for _ in range(_REGISTRATIONS)]
     pid = _active_pid(stage)
-    before, began = _cpu_seconds(pid), time.perf_counter()
-    for agent in agents[20:]:
-        client.register(agent)
-    spent, wall = _cpu_seconds(pid) - before, time.perf_counter() - began
-    print(
-        f"     wall: {_REGISTRATIONS / wall:.0f} registrations a second, one after the other, with the client"
-    )
+    before, began = unavoidable.cpu_seconds(pid), time.perf_counter()
+    client.register_all(devices)
+    spent, wall = unavoidable.cpu_seconds(pid) - before, time.perf_counter() - began
+    rate = _REGISTRATIONS / wall
+    print(f"     wall: {rate:.0f} registrations a second, {unavoidable.AT_ONCE} at once, with the client")
     return Figure(
         "CPU of the Active for a registration over a new TLS connection",
         spent / _REGISTRATIONS * 1000,
@@ -95,12 +92,12 @@ def _failover(stage: Stage, client: Client) -> Figure:
     samples = []
     for _ in range(_FAILOVERS):
         status = stage.status()
-        agent = client.prepare()
+        device = client.prepare()
         began = time.perf_counter()
         os.kill(_active_pid(stage), signal.SIGKILL)
         while True:
             try:
-                client.register(agent)
+                client.register(device)
                 break
             except CommunicationError:
                 time.sleep(0.005)
@@ -120,9 +117,3 @@ def _failover(stage: Stage, client: Client) -> Figure:
 def _active_pid(stage: Stage) -> int:
     node = json.loads((stage.cluster / "nodes" / stage.status()["active"] / "node.json").read_bytes())
     return int(node["pid"])
-
-
-def _cpu_seconds(pid: int) -> float:
-    """CPU time of all threads, in nanosecond resolution (Linux, /proc/PID/task/TID/schedstat)."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9

@@ -98,9 +98,9 @@ class Issuer:
         """An ID certificate. Its CN has blanks: it parses as no host, whatever the device is called."""
         subject = x509.Name(
             [
-                x509.NameAttribute(NameOID.COMMON_NAME, "SSM On-Prem product instance"),
+                _PRODUCT_INSTANCE,
                 x509.NameAttribute(NameOID.SERIAL_NUMBER, piid),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
+                _ORGANIZATION,
             ]
         )
         return self._builder(subject, public_key, IDENTITY, now).sign(self.key, hashes.SHA256())
@@ -111,7 +111,7 @@ class Issuer:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(self.certificate.subject)
+            .issuer_name(_subject(self.certificate))
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _SLACK)
@@ -123,6 +123,8 @@ class Issuer:
         )
 
 
+_PRODUCT_INSTANCE = x509.NameAttribute(NameOID.COMMON_NAME, "SSM On-Prem product instance")
+_ORGANIZATION = x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION)
 _LEAF = x509.BasicConstraints(ca=False, path_length=None)
 
 
@@ -148,11 +150,16 @@ def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=16)
+def _subject(issuer: x509.Certificate) -> x509.Name:
+    return issuer.subject
+
+
 def _name(common_name: str) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
+            _ORGANIZATION,
         ]
     )
 

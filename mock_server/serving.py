@@ -83,13 +83,12 @@ class Serving:
     @cached_property
     def desk(self) -> Desk:
         issuer = self.issuer("id-ca")
-        chain = pki.der_chain(issuer.chain)
         key = self._key("answers", self._certificates("answers")[0])
 
         def issue(public_key: signing.PublicKey, piid: str) -> devices.IssuedCertificate:
             certificate = issuer.identity(public_key, piid, now=datetime.datetime.now(datetime.UTC))
             return devices.IssuedCertificate(
-                pki.der_chain([certificate])[0], chain, f"{certificate.serial_number:x}"
+                pki.der_chain([certificate])[0], f"{certificate.serial_number:x}"
             )
 
         return Desk(
@@ -99,6 +98,7 @@ class Serving:
             environment=lambda now: devices.Environment(now=now, random=os.urandom, issue=issue),
             sign=lambda data: signing.sign(key, data),
             certificates=self.state.settings.certificates["answers"],
+            id_chain=self.state.settings.certificates["id-ca"],
         )
 
     def served_hosts(self) -> list[str]:

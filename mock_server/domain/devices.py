@@ -53,10 +53,9 @@ EXPIRY_SECONDS: Final = 90 * 86400
 
 @dataclass(frozen=True)
 class IssuedCertificate:
-    """An ID certificate and its chain without the root, base64 DER."""
+    """An ID certificate in base64 DER. Its chain is the same for all, and is put in when one is answered."""
 
     certificate: str
-    chain: list[str]
     serial: str
 
 
@@ -161,15 +160,16 @@ def _registration(
     former = state.by_identity.get(identity_key(udi, data.software_tag_identifier))
     if former is not None and not data.force:
         return Decision(problem=errors.ALREADY_REGISTERED)
-    instance, result = _new_instance(state, signed, data, digest, public_key, environment)
+    instance, result = _new_instance(state, signed, data, digest, public_key, raw_key, environment)
     happened: list[events.Event] = []
     if former is not None:
         old = state.instances[former]
         grave = Tombstone(piid=former, public_key=old.public_key, last=None)
         happened.append(events.InstanceGone(tombstone=grave, why="replaced"))
-    happened.append(
-        events.InstanceRegistered(instance=instance, key_digest=key_digest(raw_key), token_digest=digest)
+    registered = events.InstanceRegistered(
+        instance=instance, key_digest=key_digest(raw_key), token_digest=digest
     )
+    happened.append(registered)
     return Decision(piid=instance.piid, by=instance.name, events=happened, result=result)
 
 
@@ -199,6 +199,7 @@ def _new_instance(
     data: RegistrationRequest,
     digest: str,
     public_key: signing.PublicKey,
+    raw_key: bytes,
     environment: Environment,
 ) -> tuple[Instance, RegistrationResult]:
     token = state.tokens[digest]
@@ -209,7 +210,7 @@ def _new_instance(
     result = RegistrationResult(
         product_instance_identifier=piid,
         id_certificate=issued.certificate,
-        id_certificate_chain=issued.chain,
+        id_certificate_chain=[],
         smart_account=account.smart_account,
         virtual_account=token.virtual_account,
         export_controlled_allowed=token.export_controlled,
@@ -224,7 +225,7 @@ def _new_instance(
         software_id=data.software_tag_identifier,
         account=token.account,
         virtual_account=token.virtual_account,
-        public_key=signing.public_key_bytes(public_key),
+        public_key=raw_key,
         certificate_serial=issued.serial,
         registered_at=environment.now,
         last_contact=environment.now,

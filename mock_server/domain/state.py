@@ -125,7 +125,7 @@ def pool_key(account: str, virtual_account: str, tag: str) -> str:
 
 def identity_key(udi: Udi, software_id: str) -> str:
     """What makes two product instances the same device: UDI and software id."""
-    return _SEPARATOR.join([*(getattr(udi, field) or "" for field in udi.__struct_fields__), software_id])
+    return _SEPARATOR.join([*(field or "" for field in msgspec.structs.astuple(udi)), software_id])
 
 
 class State:

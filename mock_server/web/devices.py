@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import unquote
 
+import msgspec
+
 from mock_server.domain import devices, events
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import CommunicationError, SmartlicError
@@ -23,7 +25,7 @@ from mock_server.web.asgi import (
     send_whole,
 )
 from smartlic_client.protocol import callhome, errors, smart
-from smartlic_client.protocol.messages import MAX_MESSAGE, AnswerData, AnswerHeader
+from smartlic_client.protocol.messages import MAX_MESSAGE, AnswerData, AnswerHeader, RegistrationResult
 
 __all__ = ["PATHS", "Desk", "DeviceEndpoint"]
 
@@ -47,7 +49,8 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Desk:
-    """What answers devices while this node is Active. `sign` and `certificates` make licensing answers."""
+    """What answers devices while this node is Active. `sign` and `certificates` make licensing answers;
+    `id_chain` is the chain of every ID certificate."""
 
     node: str
     machine: LicensingMachine
@@ -55,6 +58,7 @@ class Desk:
     environment: Callable[[float], devices.Environment]
     sign: Callable[[bytes], str]
     certificates: list[str]
+    id_chain: list[str]
 
 
 class DeviceEndpoint:
@@ -132,6 +136,9 @@ def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.De
     refused = decision.problem
     code, _ = errors.agent_error(refused.code) if refused else (0, "")
     now = int(time.time() * 1000)
+    result = decision.result
+    if isinstance(result, RegistrationResult):
+        result = msgspec.structs.replace(result, id_certificate_chain=desk.id_chain)
     header = AnswerHeader(
         timestamp=now,
         nonce=signed.header.nonce,
@@ -146,6 +153,6 @@ def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.De
         status_code=code,
         status_message=refused.sentence if refused else "",
         code=refused.code if refused else None,
-        data=decision.result,
+        data=result,
     )
     return smart.encode_answer(header, data, desk.sign, desk.certificates)

@@ -1,0 +1,70 @@
+"""A light load: registrations that were made and signed beforehand, each sent over a new TLS connection.
+
+The sender must cost little next to the server, or it would be what is measured on two cores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+
+from smartlic_client.protocol import signing
+from smartlic_client.protocol.agent import Agent, Outgoing
+from smartlic_client.protocol.flow import pack, unpack
+from smartlic_client.protocol.identity import IdToken, Udi
+from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.transports import TransportKind
+from smartlic_client.transport.tls import context_for
+from smartlic_client.transport.urls import Destination
+
+SOFTWARE = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
+
+
+class Prepared:
+    """One device about to register: its request as bytes of HTTP, and the agent to give the answer to."""
+
+    def __init__(self, destination: Destination, token: IdToken, serial: str) -> None:
+        self.agent = Agent(Record(udi=Udi(pid="BENCH", sn=serial), software_id=SOFTWARE))
+        self.agent.register(token, signing.new_key(), os.urandom)
+        sent = self.agent.next_request(time.time(), os.urandom)
+        assert sent is not None
+        self.sent: Outgoing = sent
+        kind = TransportKind.of_path(destination.path)
+        content, body = pack(kind, sent, now=time.time(), serial=serial, to=destination.url)
+        head = (
+            f"POST {destination.path} HTTP/1.1\r\nHost: {destination.authority}\r\n"
+            f"Content-Type: {content}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        self.kind = kind
+        self.request = head.encode() + body
+
+    def accept(self, answer: bytes, anchors: bytes) -> None:
+        """Apply the answer as a device does; raises if it is not a registration."""
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head[:80]
+        self.agent.receive(self.sent, unpack(self.kind, body), anchors, time.time())
+
+
+async def send_all(
+    prepared: Sequence[Prepared], destination: Destination, anchors: bytes, at_once: int
+) -> list[bytes]:
+    """All answers, in order; `at_once` connections are open at a time."""
+    context = context_for(anchors)
+    answers: list[bytes] = [b""] * len(prepared)
+    waiting = iter(enumerate(prepared))
+
+    async def sender() -> None:
+        for place, device in waiting:
+            reader, writer = await asyncio.open_connection(
+                destination.host.text, destination.port, ssl=context, server_hostname=destination.host.text
+            )
+            writer.write(device.request)
+            answers[place] = await reader.read(-1)
+            writer.close()
+            await writer.wait_closed()
+
+    await asyncio.gather(*(sender() for _ in range(at_once)))
+    return answers
