@@ -7,7 +7,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
+import msgspec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mock_server import pki
@@ -111,6 +113,7 @@ class Server:
             environment=lambda _now: environment(self.clock(), chance),
             sign=lambda data: signing.sign(key, data),
             certificates=known.answers.der_chain,
+            id_chain=pki.der_chain(known.id_ca.chain),
         )
         self.commit(administration.create_account(self.state, "Lab", "Lab Smart Account", "On-Prem"))
 
@@ -171,15 +174,18 @@ class Server:
         return decision
 
 
+def again(request: Request, **changed: Any) -> Any:
+    """The message with some fields changed."""
+    return msgspec.structs.replace(request, **changed)
+
+
 def environment(now: float, chance: random.Random) -> devices.Environment:
     issuer = authorities().id_ca
     when = datetime.datetime.fromtimestamp(now, datetime.UTC)
 
     def issue(public_key: signing.PublicKey, piid: str) -> devices.IssuedCertificate:
         certificate = issuer.identity(public_key, piid, now=when)
-        serial = f"{certificate.serial_number:x}"
-        chain = pki.der_chain(issuer.chain)
-        return devices.IssuedCertificate(pki.der_chain([certificate])[0], chain, serial)
+        return devices.IssuedCertificate(pki.der_chain([certificate])[0], f"{certificate.serial_number:x}")
 
     return devices.Environment(now=now, random=chance.randbytes, issue=issue)
 

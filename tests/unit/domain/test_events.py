@@ -1,0 +1,338 @@
+"""Events and administration: what a journal holds is read back, what is newer is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mock_server.domain import administration, events
+from mock_server.domain.apply import LicensingMachine
+from mock_server.domain.state import (
+    Account,
+    AccountStatus,
+    Instance,
+    LastMessage,
+    Pool,
+    Settings,
+    State,
+    Token,
+    Tombstone,
+    identity_key,
+    pool_key,
+)
+from smartlic_client.errors import CallerError
+from smartlic_client.protocol.identity import Udi
+from smartlic_client.protocol.messages import (
+    Acknowledged,
+    AuthorizationResult,
+    Enforced,
+    RegistrationResult,
+)
+from tests.unit.domain.world import NOW, Server, tag
+
+texts = st.text(max_size=12)
+times = st.floats(0, 2e9)
+counts = st.integers(0, 2**31 - 1)
+results = st.one_of(
+    st.just(Acknowledged()),
+    st.builds(
+        AuthorizationResult,
+        entitlements=st.lists(st.builds(Enforced, tag=texts.filter(len), enforcement_mode=texts), max_size=2),
+        renewal_interval_seconds=counts,
+        expiry_interval_seconds=counts,
+    ),
+    st.builds(
+        RegistrationResult,
+        product_instance_identifier=texts.filter(len),
+        id_certificate=texts,
+        id_certificate_chain=st.lists(texts, max_size=2),
+        smart_account=texts,
+        virtual_account=texts,
+        export_controlled_allowed=st.booleans(),
+    ),
+)
+lasts = st.builds(LastMessage, sequence=counts, message_id=texts, meaning=texts, result=results)
+accounts = st.builds(
+    Account,
+    name=texts,
+    smart_account=texts,
+    virtual_account=texts,
+    status=st.sampled_from(AccountStatus),
+    virtual_accounts=st.lists(texts, max_size=3),
+    last_sync=st.none() | times,
+    waiting=st.booleans(),
+)
+tokens = st.builds(
+    Token,
+    token_id=texts,
+    account=texts,
+    virtual_account=texts,
+    description=texts,
+    created_at=times,
+    expires_at=times,
+    uses=st.none() | counts,
+    used=counts,
+    export_controlled=st.booleans(),
+    revoked=st.booleans(),
+)
+pools = st.builds(
+    Pool, account=texts, virtual_account=texts, tag=texts, name=texts, purchased=counts, in_use=counts
+)
+instances = st.builds(
+    Instance,
+    piid=texts,
+    name=texts,
+    udi=st.builds(Udi, pid=st.none() | texts, sn=st.none() | texts, uuid=st.none() | texts),
+    software_id=texts,
+    account=texts,
+    virtual_account=texts,
+    public_key=st.binary(max_size=20),
+    certificate_serial=texts,
+    registered_at=times,
+    last_contact=times,
+    last=lasts,
+    usage=st.dictionaries(texts, counts, max_size=3),
+)
+tombstones = st.builds(Tombstone, piid=texts, public_key=st.binary(max_size=20), last=st.none() | lasts)
+certificates = st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
+BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
+    events.AccountChanged: st.builds(events.AccountChanged, account=accounts),
+    events.AccountSynchronized: st.builds(events.AccountSynchronized, name=texts),
+    events.TokenCreated: st.builds(events.TokenCreated, digest=texts, token=tokens),
+    events.TokenRevoked: st.builds(events.TokenRevoked, digest=texts),
+    events.LicensesPurchased: st.builds(events.LicensesPurchased, pool=pools),
+    events.CommonNameSet: st.builds(events.CommonNameSet, name=texts),
+    events.CertificatesInstalled: st.builds(
+        events.CertificatesInstalled, served_name=texts, generation=counts, certificates=certificates
+    ),
+    events.InstanceRegistered: st.builds(
+        events.InstanceRegistered, instance=instances, key_digest=texts, token_digest=texts
+    ),
+    events.UsageReported: st.builds(
+        events.UsageReported, piid=texts, usage=st.dictionaries(texts, counts, max_size=3), last=lasts
+    ),
+    events.InstanceGone: st.builds(events.InstanceGone, tombstone=tombstones, why=texts),
+}
+changes = st.builds(
+    events.Change, at=times, by=texts, node=texts, events=st.lists(st.one_of(*BY_TYPE.values()), max_size=4)
+)
+
+
+# ---- the journal's form -----------------------------------------------------------------------------------
+def test_every_event_has_a_strategy_here() -> None:
+    """A new event cannot be added without being part of the round trip below."""
+    assert set(get_args(events.Event)) == set(BY_TYPE)
+
+
+@settings(deadline=None, max_examples=150)
+@given(changes)
+def test_a_change_survives_the_journal(change: events.Change) -> None:
+    """Any change is read back as it was, and encodes to the same bytes again."""
+    payload = events.encode(change)
+    assert events.decode(payload) == change
+    assert events.encode(events.decode(payload)) == payload
+
+
+@settings(deadline=None, max_examples=40)
+@given(changes, st.integers(events.VERSION + 1, 2**31))
+def test_a_newer_change_is_refused(change: events.Change, version: int) -> None:
+    """A journal of a newer release is not guessed at."""
+    newer = msgspec.structs.replace(change, version=version)
+    with pytest.raises(msgspec.ValidationError, match=str(version)):
+        events.decode(events.encode(newer))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.binary(max_size=60))
+def test_bytes_are_a_change_or_refused(payload: bytes) -> None:
+    """What is no change raises msgspec's error and nothing else."""
+    try:
+        assert isinstance(events.decode(payload), events.Change)
+    except msgspec.MsgspecError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize("kind", ["account", "token", "pool", "instance", "tombstone", "settings"])
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
+    """Each kind of aggregate is loaded from its row as it was, and gives the same row again."""
+    by_kind: dict[str, st.SearchStrategy[Any]] = {
+        "account": accounts,
+        "token": tokens,
+        "pool": pools,
+        "instance": instances,
+        "tombstone": tombstones,
+        "settings": st.builds(
+            Settings, common_name=texts, served_name=texts, generation=counts, certificates=certificates
+        ),
+    }
+    value = data.draw(by_kind[kind])
+    row = msgspec.msgpack.encode(value)
+    machine = LicensingMachine()
+    machine.load([(kind, "", row)])
+    assert machine.row(kind, "") == row
+    held = machine.state.settings if kind == "settings" else getattr(machine.state, f"{kind}s")[""]
+    assert held == value
+
+
+def test_a_row_that_is_gone_is_none_and_reset_forgets() -> None:
+    """Deleted aggregates have no row, settings always have one, and a reset machine is a new one."""
+    server = Server(lambda: NOW, random.Random(1))
+    assert server.machine.row("instance", "nobody") is None
+    assert server.machine.row("account", "Lab") is not None
+    server.machine.reset()
+    assert server.machine.row("account", "Lab") is None
+    assert server.machine.row("settings", "") == LicensingMachine().row("settings", "")
+
+
+def test_loading_replaces_what_was_there() -> None:
+    """Rows are taken over into an empty machine, whatever it held before."""
+    server = Server(lambda: NOW, random.Random(1))
+    server.machine.load([])
+    assert server.state.accounts == {}
+
+
+# ---- keys -------------------------------------------------------------------------------------------------
+_fields = st.none() | st.sampled_from(["A", "B", "AB"])
+_udis = st.builds(Udi, pid=_fields, sn=_fields, vid=_fields, suvi=_fields)
+
+
+@settings(deadline=None, max_examples=200)
+@given(_udis, _udis, st.sampled_from(["s", "t"]), st.sampled_from(["s", "t"]))
+def test_two_devices_have_one_identity_only_if_they_are_the_same(
+    one: Udi, other: Udi, software: str, another: str
+) -> None:
+    """The identity key tells apart all that differs in UDI or software id, fields that swap values too."""
+    same = (one, software) == (other, another)
+    assert (identity_key(one, software) == identity_key(other, another)) == same
+
+
+@settings(deadline=None, max_examples=100)
+@given(*[st.sampled_from(["a", "b", "ab", ""])] * 6)
+def test_two_pools_have_one_key_only_if_they_are_the_same(
+    a: str, b: str, c: str, x: str, y: str, z: str
+) -> None:
+    """Account, virtual account and tag together make a pool."""
+    assert (pool_key(a, b, c) == pool_key(x, y, z)) == ((a, b, c) == (x, y, z))
+
+
+# ---- administration ---------------------------------------------------------------------------------------
+@pytest.fixture
+def server() -> Server:
+    return Server(lambda: NOW, random.Random(1))
+
+
+def create(state: State, **changed: Any) -> tuple[list[events.Event], Any]:
+    """A token as the CLI makes it, with some arguments changed."""
+    given_: dict[str, Any] = {
+        "account": "Lab",
+        "virtual_account": "Default",
+        "days": 30,
+        "uses": 5,
+        "description": "x" * 300,
+    }
+    given_ |= {"export_controlled": True, "now": NOW, "random": random.Random(1).randbytes}
+    return administration.create_token(state, **given_ | changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"account": "Nowhere"}, "account-unknown"),
+        ({"virtual_account": "Nowhere"}, "virtual-account-unknown"),
+        ({"days": 0}, "bad-token-days"),
+        ({"days": 366}, "bad-token-days"),
+        ({"days": float("nan")}, "bad-token-days"),
+        ({"days": float("inf")}, "bad-token-days"),
+        ({"uses": 0}, "bad-token-uses"),
+        ({"uses": 100_001}, "bad-token-uses"),
+    ],
+)
+def test_a_token_is_made_within_bounds(server: Server, changed: dict[str, Any], code: str) -> None:
+    """Accounts that are not there and numbers out of range are refused."""
+    with pytest.raises(CallerError) as caught:
+        create(server.state, **changed)
+    assert caught.value.code == code
+
+
+def test_the_server_keeps_no_token(server: Server) -> None:
+    """Of a token only its hash is kept, in event, row and state."""
+    happened, token = create(server.state)
+    server.commit(happened)
+    digest = hashlib.sha256(token.reveal().encode()).hexdigest()
+    kept = server.state.tokens[digest]
+    assert (kept.token_id, kept.expires_at) == (token.token_id, token.expires_at)
+    assert (kept.used, kept.uses, len(kept.description)) == (0, 5, 255)
+    for change in server.ledger.changes:
+        assert token.reveal().encode() not in events.encode(change)
+    assert token.reveal().encode() not in (server.machine.row("token", digest) or b"")
+
+
+def test_revoking_is_once_and_of_what_is_there(server: Server) -> None:
+    """The second time there is nothing to do; an unknown token is refused."""
+    happened, token = create(server.state)
+    server.commit(happened)
+    server.commit(administration.revoke_token(server.state, token.token_id))
+    assert administration.revoke_token(server.state, token.token_id) == []
+    with pytest.raises(CallerError) as caught:
+        administration.revoke_token(server.state, "nobody")
+    assert caught.value.code == "token-not-there"
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", "a\x1fb", "a\nb", "x" * 101, "\u200b", "\ud800"])
+def test_names_are_printable_and_bounded(server: Server, name: str) -> None:
+    """A name with a separator, a control character or blanks at its ends is no name."""
+    for arguments in ((name, "s", "v"), ("a", name, "v"), ("a", "s", name)):
+        with pytest.raises(CallerError) as caught:
+            administration.create_account(server.state, *arguments)
+        assert caught.value.code == "bad-name"
+    with pytest.raises(CallerError) as caught:
+        administration.purchase(server.state, "Lab", "Default", tag(1), name, 1)
+    assert caught.value.code == "bad-name"
+
+
+def test_an_account_is_made_once(server: Server) -> None:
+    """A new account has the virtual account `Default`; its name is then taken."""
+    server.commit(administration.create_account(server.state, "Lab 2", "S", "V"))
+    assert server.state.accounts["Lab 2"].virtual_accounts == ["Default"]
+    with pytest.raises(CallerError) as caught:
+        administration.create_account(server.state, "Lab 2", "S", "V")
+    assert caught.value.code == "account-exists"
+
+
+@pytest.mark.parametrize(("quantity", "what"), [(-1, tag(1)), (2**31, tag(1)), (1, "DNA")])
+def test_a_purchase_is_within_bounds(server: Server, quantity: int, what: str) -> None:
+    """Quantities out of range and tags of another shape are refused."""
+    with pytest.raises(CallerError) as caught:
+        administration.purchase(server.state, "Lab", "Default", what, "DNA", quantity)
+    assert caught.value.code == ("bad-tag" if what == "DNA" else "bad-quantity")
+
+
+def test_the_common_name_is_served_once_every_account_is_synchronized(server: Server) -> None:
+    """Setting it makes all accounts wait; certificates are due when the last one is synchronized (B1.5)."""
+    server.commit(administration.create_account(server.state, "Two", "S", "V"))
+    assert not administration.regeneration_due(server.state, ["Lab", "Two"])
+    server.commit(administration.set_common_name(server.state, "vip.lab"))
+    assert administration.set_common_name(server.state, "vip.lab") == []
+    assert [account.waiting for account in server.state.accounts.values()] == [True, True]
+    assert not administration.regeneration_due(server.state, ["Lab"])
+    assert administration.regeneration_due(server.state, ["Lab", "Two"])
+    server.commit(administration.synchronize(server.state, ["Lab"]))
+    assert administration.regeneration_due(server.state, ["Two"])
+    with pytest.raises(CallerError) as caught:
+        administration.synchronize(server.state, ["Lab", "Nowhere"])
+    assert caught.value.code == "account-unknown"
+    installed = events.CertificatesInstalled(
+        served_name="vip.lab", generation=2, certificates={"product": ["AA"]}
+    )
+    server.commit([*administration.synchronize(server.state, ["Two"]), installed])
+    settings_ = server.state.settings
+    assert (settings_.served_name, settings_.generation) == ("vip.lab", 2)
+    assert not administration.regeneration_due(server.state, ["Lab", "Two"])
