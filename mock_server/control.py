@@ -162,7 +162,7 @@ class _Handlers:
                 "balance": pool.purchased - pool.in_use,
                 "status": "In Compliance" if pool.in_use <= pool.purchased else "Out Of Compliance",
             }
-            for pool in serving.state.pools.values()
+            for _, pool in sorted(serving.state.pools.items())
         ]
         await serving.ledger.settled()
         return {"licenses": found}
@@ -170,7 +170,8 @@ class _Handlers:
     async def instances(self, _fields: _Fields) -> dict[str, Any]:
         serving = self._active()
         state = serving.state
-        found = [_instance(state, instance) for instance in state.instances.values()]
+        in_order = sorted(state.instances.values(), key=lambda instance: (instance.name, instance.piid))
+        found = [_instance(state, instance) for instance in in_order]
         await serving.ledger.settled()
         return {"instances": found}
 

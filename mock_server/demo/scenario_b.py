@@ -58,7 +58,7 @@ def _listed(stage: Stage, *names: str) -> dict[str, dict[str, object]]:
         name: {
             "product type": found[name]["product_type"],
             "has last contact": bool(found[name]["last_contact"]),
-            "licenses": {used["tag"]: used["count"] for used in found[name]["licenses"]},
+            "licenses": {used["license"]: used["count"] for used in found[name]["licenses"]},
         }
         for name in names
         if name in found
@@ -70,16 +70,21 @@ def _expected(*names: str) -> dict[str, dict[str, object]]:
         name: {
             "product type": DEVICES[name][0],
             "has last contact": True,
-            "licenses": {DEVICES[name][3]: DEVICES[name][4]},
+            "licenses": {_license(name): DEVICES[name][4]},
         }
         for name in names
     }
 
 
+def _license(name: str) -> str:
+    """The name of the license that a device uses."""
+    return next(license_ for license_, (tag, _) in LICENSES.items() if tag == DEVICES[name][3])
+
+
 def _totals(*names: str) -> dict[str, int]:
     return {
-        license_: sum(DEVICES[name][4] for name in names if DEVICES[name][3] == tag)
-        for license_, (tag, _) in LICENSES.items()
+        license_: sum(DEVICES[name][4] for name in names if _license(name) == license_)
+        for license_ in LICENSES
     }
 
 

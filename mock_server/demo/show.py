@@ -23,19 +23,26 @@ class Screen:
     def __init__(self, *, quiet: bool = False) -> None:
         # Neither markup nor highlighting: what is printed is data.
         self.console = Console(highlight=False, markup=False, quiet=quiet)
+        if not self.console.is_terminal:
+            self.console.width = 120
 
     def title(self, text: str) -> None:
         self.console.print()
         self.console.print(Text(text, style="bold"))
 
     def step(self, played: Played) -> None:
-        mark = Text(" ok  " if played.ok else "WRONG", style="green" if played.ok else "bold red")
-        self.console.print(Text(f"{played.id:<6}"), mark, Text(played.title))
+        mark = Text("ok", style="green") if played.ok else Text("WRONG", style="bold red")
+        lines = Table.grid(padding=(0, 2))
+        lines.add_column(min_width=5, no_wrap=True)
+        lines.add_column(min_width=7, no_wrap=True)
+        lines.add_column(overflow="fold")
+        lines.add_row(played.id, mark, Text(played.title, style="bold"))
         if played.done:
-            self.console.print(Text(f"             did      {played.done}", style="dim"))
-        self.console.print(Text(f"             checked  {_words(played.observed)}", style="dim"))
+            lines.add_row("", Text("did", style="dim"), played.done)
+        lines.add_row("", Text("checked", style="dim"), words(played.observed))
         if not played.ok:
-            self.console.print(Text(f"             expected {_words(played.expected)}", style="red"))
+            lines.add_row("", Text("wanted", style="red"), words(played.expected))
+        self.console.print(lines)
 
     def servers(self, status: dict[str, Any]) -> None:
         table = Table(title="Both servers", title_justify="left", title_style="")
@@ -62,8 +69,19 @@ class Screen:
         self.console.print(Text(text, style=style), soft_wrap=True)
 
 
-def _words(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+def words(value: Any) -> str:
+    """An observation as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        inner = (
+            f"{key} ({words(item)})" if isinstance(item, dict) else f"{key}: {words(item)}"
+            for key, item in value.items()
+        )
+        return ", ".join(inner) or "nothing"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(words(item) for item in value) or "nothing"
+    return str(value)
 
 
 def write_steps(path: Path, scenario: str, played: Sequence[Played]) -> None:
