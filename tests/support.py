@@ -26,8 +26,8 @@ def new_addresses() -> Addresses:
     """Three loopback addresses that nobody else in this test run uses."""
     net, first = os.getpid() % 200 + 20, 3 * next(_NEXT)
     high, low = divmod(first, 250)
-    host = [f"127.{net}.{high}.{low + step + 1}" for step in range(3)]
-    return Addresses(*host)
+    primary, secondary, vip = (f"127.{net}.{high}.{low + step + 1}" for step in range(3))
+    return Addresses(primary, secondary, vip)
 
 
 @contextmanager

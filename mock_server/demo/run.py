@@ -15,7 +15,7 @@ from mock_server.demo.scenario_b import STEPS
 from mock_server.demo.show import Screen, write_steps
 from mock_server.demo.stage import Addresses, Stage, raised_cluster
 
-__all__ = ["perform"]
+__all__ = ["perform", "perform_steps"]
 
 _ACTS = {
     "B1": "B1  High availability in place",
@@ -65,6 +65,12 @@ def perform(
         (home / "trust-anchor.pem").unlink(missing_ok=True)
     screen.say(f"Steps: {report}")
     return not wrong, report
+
+
+def perform_steps(addresses: Addresses, folder: Path) -> list[Played]:
+    """Play scenario B in `folder` and show nothing: the steps as they were."""
+    with raised_cluster(folder, addresses) as stage:
+        return _play(stage, Screen(quiet=True), STEPS, False, lambda _step, seen: seen)
 
 
 def _play(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import requests
 
 from mock_server.cluster.client import call, console
 from mock_server.cluster.config import load
-from mock_server.errors import CommunicationError, problem
+from mock_server.errors import PROBLEMS, CommunicationError, problem
 from smartlic_client.device import Device
 from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol.identity import IdToken, Udi
@@ -177,4 +178,14 @@ def _wait_until_up(process: subprocess.Popen[str], folder: Path) -> None:
         if '"up": true' in line or '"up":true' in line:
             return
         said.append(line)
-    raise NOT_UP(why="".join(said).strip() or "it said nothing", folder=str(folder))
+    raise _why_not("".join(said), folder)
+
+
+def _why_not(said: str, folder: Path) -> SmartlicError:
+    """The problem that `up` ended with, as it was; another one where it ended without one."""
+    try:
+        error = json.loads(said)["error"]
+        known = PROBLEMS[error["code"]]
+    except (ValueError, KeyError, TypeError):
+        return NOT_UP(why=said.strip()[-500:] or "it said nothing", folder=str(folder))
+    return known.kind(error["code"], error["sentence"], error["mend"], error["context"], error["retry_after"])
