@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _WITNESS_RETRY = 0.2
 _GOODBYE = 1.0
+_BROKEN_PAUSE = 1.0  # a Standby with a full disk does not try ten times a second
 
 
 class Duties:
@@ -182,8 +183,8 @@ class Duties:
     async def _delist_peer(self) -> None:
         """Rule 2: before anything is acknowledged alone. Not after a handover: the list is the peer's."""
         node, record = self._node, self._node.record
-        if self._handed_over or record is None:
-            return
+        if self._handed_over or record is None or not self._ledger.is_open:
+            return  # nothing is acknowledged any more: the peer still has all that was
         if node.peer in record.in_sync or self._doubt:
             wrote = await self._change_record(lambda seen: decide.delisting(seen, node.name))
             if wrote is None:
@@ -257,11 +258,13 @@ class Duties:
 
         def listed() -> None:
             node.reason = ""
+            node.problem = None
             node.post(Event.LISTED)
             node.spawn(self._refresh_record())
 
         def broken(detail: str) -> None:
             node.problem = FLUSH_FAILED(detail=detail)
+            node.peers.cut("replication", _BROKEN_PAUSE)
 
         follower = Follower(
             link,

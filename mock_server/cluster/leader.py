@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from mock_server.cluster import wire
 from mock_server.cluster.decide import standby_lost
 from mock_server.cluster.ledger import ClusterLedger
 from mock_server.cluster.link import Link
+from mock_server.errors import SmartlicError
 from mock_server.journal import Row
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class Leader:
         self._acked = asyncio.Event()
         self._progress = time.monotonic()
         self._ended = False
-        self._task = asyncio.create_task(self._run(), name="leader")
+        self._task = asyncio.create_task(self._guard(self._run()), name="leader")
 
     def message(self, message: wire.Message) -> None:
         """A message of the follower on the replication connection."""
@@ -80,7 +82,7 @@ class Leader:
         """The state was rebuilt: what the disk holds beyond what was shipped has to be read from it."""
         if self.live and not self._ended:
             self.live = False
-            self._task = asyncio.create_task(self._pump(), name="leader")
+            self._task = asyncio.create_task(self._guard(self._pump()), name="leader")
 
     def overdue(self, now: float) -> bool:
         """Whether the follower must be given up (rule 2)."""
@@ -103,17 +105,23 @@ class Leader:
             self._task.cancel()
             self._on_lost(self)
 
-    async def _run(self) -> None:
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """A session that cannot go on ends; the follower begins another one."""
         try:
-            async with asyncio.timeout(_CATCH_UP_PATIENCE):
-                common = await self._find_common()
-            self.link.send(wire.Begin(common, self._ledger.epoch, self._forced))
-            async with asyncio.timeout(_CATCH_UP_PATIENCE * 10):
-                await self._positions.get()  # it has cut what comes after
+            await work
         except TimeoutError:
             log.warning("the follower does not answer")
             self.close()
-            return
+        except (sqlite3.Error, OSError, SmartlicError) as error:
+            log.warning("the journal cannot be read for the follower: %s", error)
+            self.close()
+
+    async def _run(self) -> None:
+        async with asyncio.timeout(_CATCH_UP_PATIENCE):
+            common = await self._find_common()
+        self.link.send(wire.Begin(common, self._ledger.epoch, self._forced))
+        async with asyncio.timeout(_CATCH_UP_PATIENCE * 10):
+            await self._positions.get()  # it has cut what comes after
         self.sent = self._ledger.acked = common
         log.info("session begins at row %d of %d", common, self._ledger.local)
         await self._pump()

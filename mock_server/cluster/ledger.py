@@ -126,6 +126,11 @@ class ClusterLedger:
     # --- what the node uses
 
     @property
+    def is_open(self) -> bool:
+        """Whether anything is acknowledged here."""
+        return self._open
+
+    @property
     def safe(self) -> int:
         """The last index that no failure of one node can lose."""
         return min(self.local, self.acked) if self.listed or self.joining else self.local

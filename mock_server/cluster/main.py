@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(argv)
     os.umask(0o077)
+    _allow_connections()
     try:
         layout = Layout(options.folder)
         factory = load_factory(options.service)
@@ -79,6 +82,13 @@ async def _run(node: Node, options: argparse.Namespace) -> None:
     finally:
         await node.end()
         await control.close()
+
+
+def _allow_connections() -> None:
+    """As many open files as this user may have: each device that keeps its connection is one."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _parent_gone(descriptor: int, loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:

@@ -107,7 +107,10 @@ class Node:
 
     async def end(self) -> None:
         """Stop the cluster on this node, then its task and clock."""
-        await self.stop()
+        try:
+            await self.stop()
+        except TimeoutError:
+            log.error("the cluster could not be stopped in order: the node is %s", self.state)  # noqa: TRY400
         if self._tick_handle is not None:
             self._tick_handle.cancel()
         for task in list(self._tasks):
@@ -206,10 +209,14 @@ class Node:
     # --- to take over or not
 
     def peer_process(self) -> Peer:
-        """What the folder and the kernel know of the peer's process."""
-        node = read_node_file(self.layout.node_json(self.peer))
-        if node is None or not alive(node.process):
-            return Peer.GONE
+        """What the folder and the kernel know of the peer's process. What cannot be read proves no death."""
+        try:
+            node = read_node_file(self.layout.node_json(self.peer))
+            if node is None or not alive(node.process):
+                return Peer.GONE
+        except OSError as error:
+            log.warning("the peer's process cannot be looked at: %s", error)
+            return Peer.ALIVE
         return Peer.STOPPED if node.state == State.STOPPED else Peer.ALIVE
 
     def view(self, peer: Peer) -> View:

@@ -46,7 +46,7 @@ def started(pid: int) -> int | None:
     """When a process was started; None when it is gone, also when only its parent has not noticed yet."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else int(fields[19])
 
@@ -65,7 +65,7 @@ def read_node_file(path: Path) -> NodeFile | None:
     """The node's last word about itself; None when it never ran."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=NodeFile)
-    except (OSError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 

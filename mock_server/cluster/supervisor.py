@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 _OLD_NODES = 8.0
 _STATUS = 1.0
 _CONSOLE = 60.0
+_FORWARD = 30.0
 _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
 
 
@@ -273,7 +274,9 @@ class Supervisor:
         refusal: SmartlicError = NOT_ACTIVE(node="nobody", state="none is Active", retry_after=1)
         for child in actives_first:
             try:
-                return await child.result(request, _CONSOLE)
+                return await child.result(request, _FORWARD)
+            except TimeoutError:
+                raise NOT_ACTIVE(node=child.name, state="it does not answer", retry_after=1) from None
             except SmartlicError as error:
                 if error.code not in ("not-active", "not-running"):
                     raise

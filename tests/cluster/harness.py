@@ -27,7 +27,7 @@ def free_ports(host: str, count: int) -> list[int]:
     """Ports that nobody listens on at an address of our own."""
     sockets = []
     for _ in range(count):
-        sock = socket.socket()
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         sock.bind((host, 0))
         sockets.append(sock)
     ports = [sock.getsockname()[1] for sock in sockets]
@@ -53,10 +53,12 @@ def own_config() -> ClusterConfig:
 class Nodes:
     """The cluster: `start`, signals, control operations, HTTP by the VIP."""
 
-    def __init__(self, folder: Path, service: str = "tests.cluster.toy:factory") -> None:
+    def __init__(
+        self, folder: Path, service: str = "tests.cluster.toy:factory", made: ClusterConfig | None = None
+    ) -> None:
         self.folder = folder
         self.service = service
-        self.config = config.create(folder, own_config())
+        self.config = config.create(folder, made or own_config())
         self.layout = config.Layout(folder)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.paths: dict[str, str] = {}
@@ -159,14 +161,18 @@ class Nodes:
 
     def listens(self, host: str, port: int | None = None) -> bool:
         """Whether somebody accepts connections there."""
-        with socket.socket() as sock:
-            sock.settimeout(1)
-            return sock.connect_ex((host, port or self.config.vip.device_port)) == 0
+        try:
+            socket.create_connection((host, port or self.config.vip.device_port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
 
 @contextlib.contextmanager
-def nodes(folder: Path, service: str = "tests.cluster.toy:factory") -> Iterator[Nodes]:
-    made = Nodes(folder, service)
+def nodes(
+    folder: Path, service: str = "tests.cluster.toy:factory", own: ClusterConfig | None = None
+) -> Iterator[Nodes]:
+    made = Nodes(folder, service, own)
     try:
         yield made
     finally:

@@ -8,16 +8,18 @@ import json
 import signal
 import socket
 import sqlite3
+import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from mock_server.cluster.config import Address
+from mock_server.cluster.config import Address, configure
 from mock_server.cluster.witness import Record, Witness
 from mock_server.journal import Journal, next_row
 from smartlic_client.errors import SmartlicError
-from tests.cluster.harness import Nodes
+from tests.cluster.harness import Nodes, free_ports, nodes
 from tests.cluster.toy import change
 
 pytestmark = pytest.mark.real
@@ -180,6 +182,18 @@ def test_rule_4_one_connection_cut_alone_is_no_takeover(running: Nodes, kind: st
     record = running.record()
     assert (record["epoch"], record["active"]) == (epoch, "primary")
     assert record["in_sync"] == ["primary", "secondary"]
+
+
+def test_rule_4_both_connections_cut_from_a_living_active_is_no_takeover(running: Nodes) -> None:
+    """The Active takes its Standby off the list and goes on; the Standby finds itself not listed."""
+    for kind in ("replication", "heartbeat"):
+        running.op("primary", "drill", kind=f"{kind}-cut", seconds=0.8)
+    assert running.add("alone")[0] == 200
+    assert running.record()["in_sync"] == ["primary"]
+    status = running.status("secondary")
+    assert (status["role"], status["heartbeat"]) == ("Standby", "disconnected")
+    running.wait("secondary", "standby")
+    assert (running.record()["epoch"], running.record()["active"]) == (1, "primary")
 
 
 def test_rule_4_a_standby_that_slept_reads_before_it_judges(running: Nodes) -> None:
@@ -349,13 +363,41 @@ def test_rule_9_a_new_cluster_starts_with_the_primary(cluster: Nodes) -> None:
     cluster.wait("secondary", "standby")
 
 
+@pytest.mark.parametrize("host", ["127.77.254.1", "::1"])
+def test_ports_can_stand_for_nodes(tmp_path: Path, host: str) -> None:
+    """With one address for all three, IPv4 or IPv6, the VIP's port moves to the survivor."""
+    device = free_ports(host, 1)[0] // 10 * 10
+    own = configure(host, host, host, device_port=device, gui_port=device + 3, peer_port=device + 6)
+    with nodes(tmp_path / "one", own=own) as cluster:
+        cluster.both()
+        assert cluster.add("a")[1]["node"] == "primary"
+        assert cluster.listens(host, own.nodes.primary.device_port)
+        assert not cluster.listens(host, own.nodes.secondary.device_port)
+        cluster.kill("primary")
+        cluster.wait("secondary", "active-alone")
+        assert cluster.get("/counter/c") == (200, {"value": 1, "node": "secondary"})
+        assert cluster.listens(host, own.nodes.secondary.device_port)
+        assert not cluster.listens(host, own.nodes.primary.device_port)
+
+
+def test_devices_are_served_with_the_certificate_of_the_key_store(cluster: Nodes) -> None:
+    """TLS on the device port, before and after a failover, with one key."""
+    (cluster.folder / "toy-tls").touch()
+    cluster.both()
+    vip = (cluster.config.vip.host, cluster.config.vip.device_port)
+    before = ssl.get_server_certificate(vip)
+    cluster.kill("primary")
+    cluster.wait("secondary", "active-alone")
+    assert ssl.get_server_certificate(vip) == before
+
+
 def test_only_the_active_serves(running: Nodes) -> None:
     """The Active answers on the VIP and its own address; the Standby listens on neither."""
-    nodes = running.config.nodes
+    own = running.config.nodes
     assert running.listens(running.config.vip.host)
-    assert running.listens(nodes.primary.host)
-    assert running.listens(nodes.primary.host, nodes.primary.gui_port)
-    assert not running.listens(nodes.secondary.host)
+    assert running.listens(own.primary.host)
+    assert running.listens(own.primary.host, own.primary.gui_port)
+    assert not running.listens(own.secondary.host)
     with pytest.raises(SmartlicError) as refused:
         running.op("secondary", "dump")
     assert refused.value.code == "not-active"

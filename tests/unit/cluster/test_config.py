@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_loaded_says_why(tmp_path: Path, content: str | 
 
 
 def test_each_node_trusts_exactly_its_peer(tmp_path: Path) -> None:
-    """The nodes of one cluster reach each other; one of another cluster, or without a certificate, does not."""
+    """The nodes of one cluster reach each other; one of another cluster, or with none, does not."""
     first, second = tmp_path / "a", tmp_path / "b"
     config.create(first)
     config.create(second)
