@@ -82,8 +82,6 @@ class Stage:
         """What the GUI at "vip", "primary" or "secondary" does: "answers", "down", or what it said."""
         address = self.config.vip if where == "vip" else self.config.node(where)
         host = f"[{address.host}]" if ":" in address.host else address.host
-        if not self.anchor.exists():
-            self.anchor.write_text(self.ask("certificates")["trust_anchor"], encoding="ascii")
         try:
             answer = requests.get(f"https://{host}:{address.gui_port}/", verify=str(self.anchor), timeout=5)
         except requests.exceptions.SSLError as error:
@@ -160,7 +158,9 @@ def raised_cluster(folder: Path, addresses: Addresses) -> Iterator[Stage]:
     assert process.stdout is not None  # noqa: S101 - narrows the type
     try:
         _wait_until_up(process, folder)
-        yield Stage(folder)
+        stage = Stage(folder)
+        stage.anchor.write_text(stage.ask("certificates")["trust_anchor"], encoding="ascii")
+        yield stage
     finally:
         process.terminate()
         try:
