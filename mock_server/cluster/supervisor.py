@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from mock_server.cluster import config, console, status
+from mock_server.cluster import config, console, decide, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
@@ -27,6 +27,7 @@ from mock_server.cluster.problems import (
     ALREADY_RUNNING,
     BAD_REQUEST,
     NOT_ACTIVE,
+    NOT_IN_SYNC,
     NOT_RUNNING,
     START_TIMEOUT,
 )
@@ -152,6 +153,9 @@ class Supervisor:
         if said["problem"] is not None:
             raise revive(said["problem"])
         if said["state"] not in (State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY):
+            if said["reason"] == decide.NOT_IN_SYNC:
+                peer = console.title(peer_of(child.name))
+                raise NOT_IN_SYNC(node=console.title(child.name), peer=peer)
             log_path = str(self.layout.log(child.name))
             raise START_TIMEOUT(node=child.name, seconds=within, detail=said["reason"], log=log_path)
 
