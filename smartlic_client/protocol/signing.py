@@ -47,6 +47,7 @@ PublicKey: TypeAlias = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 LICENSING_ANSWER: Final = x509.ObjectIdentifier("2.25.147682486394148939301749698445047513555")
 
 _SHA256 = hashes.SHA256()
+_ECDSA = ec.ECDSA(_SHA256)
 # What cryptography raises beside ValueError for certificates and requests that it cannot read.
 _UNREADABLE = (x509.InvalidVersion, UnsupportedAlgorithm)
 
@@ -82,7 +83,7 @@ def sign(key: PrivateKey, data: bytes) -> str:
     if isinstance(key, rsa.RSAPrivateKey):
         raw = key.sign(data, padding.PKCS1v15(), _SHA256)
     else:
-        raw = key.sign(data, ec.ECDSA(_SHA256))
+        raw = key.sign(data, _ECDSA)
     return base64.b64encode(raw).decode()
 
 
@@ -93,7 +94,7 @@ def verify(key: PublicKey, data: bytes, signature: str) -> bool:
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(raw, data, padding.PKCS1v15(), _SHA256)
         else:
-            key.verify(raw, data, ec.ECDSA(_SHA256))
+            key.verify(raw, data, _ECDSA)
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True

@@ -130,8 +130,8 @@ redirected = problem(
 wrong_path = problem(
     "wrong-path",
     AnswerError,
-    "{host} has nothing at {path} (HTTP {status}).",
-    "The path for the transport {transport} is {right_path}: set the destination URL to it.",
+    "{host} has nothing at {path} on port {port} (HTTP {status}).",
+    "Check the port, and the path: for the transport {transport} it is {right_path}.",
 )
 answer_too_large = problem(
     "answer-too-large",

@@ -30,6 +30,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smartlic_client.errors import SmartlicError
@@ -311,7 +312,7 @@ def read_names(der: bytes) -> CertificateNames:
         )
     except x509.ExtensionNotFound:
         pass
-    except (ValueError, x509.DuplicateExtension) as error:
+    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, UnsupportedAlgorithm) as error:
         dns = (InvalidName("", f"the alternative names can't be read ({error})"),)
     return CertificateNames(common_names, dns, ip)
 
@@ -319,7 +320,8 @@ def read_names(der: bytes) -> CertificateNames:
 def _common_names(der: bytes) -> Iterator[str | InvalidName]:
     """All Common Names of the subject (RFC 5280, sections 4.1 and 4.1.2.4)."""
     certificate = _only(_elements(der))
-    fields = list(_elements(next(_elements(certificate[1]))[1]))
+    to_be_signed, *_ = _elements(certificate[1])
+    fields = list(_elements(to_be_signed[1]))
     first = 1 if fields[0][0] == 0xA0 else 0  # the version is left out in version 1
     subject = fields[first + 4][1]
     for _, relative in _elements(subject):

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from smartlic_client.errors import CallerError, TrustError
@@ -336,6 +336,7 @@ def test_all_names_are_read_in_their_order() -> None:
 
 
 @settings(deadline=None)
+@example(b"\x00\x00", 0)
 @given(st.binary(max_size=60), st.integers(0, 600))
 def test_reading_names_never_raises(noise: bytes, at: int) -> None:
     """Whatever stands in place of a certificate or inside of one, names or invalid names come back."""
