@@ -169,7 +169,9 @@ def test_the_nodes_end_when_the_supervisor_is_killed(cluster: Up) -> None:
     assert len(cluster.nodes()) == 2
     cluster.started[0].kill()
     cluster.started[0].wait(10)
-    assert cluster.up() == {"up": "primary"}
+    # Both stop at once, in order: the Active may have handed over before the Standby left.
+    assert cluster.up()["up"] in config.NODES
+    assert client.call(cluster.folder, "status")["nodes"]["primary"]["in_sync"] != []
 
 
 def test_a_taken_port_is_the_problem_that_up_reports(cluster: Up) -> None:
