@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from smartlic_client.errors import (
-    PROBLEMS,
     AnswerError,
     CallerError,
     Problem,
@@ -183,9 +182,26 @@ AGENT_ERRORS: Final[dict[str, tuple[int, str]]] = {
 }
 _OTHER = (37, "responsefailed")
 
-REFUSALS: Final[frozenset[str]] = frozenset(
-    code for code, known in PROBLEMS.items() if known.kind is RefusedError
-)
+# What may come over the wire. This process may know other problems of the kind; they are no answers.
+REFUSALS: Final[dict[str, Problem]] = {
+    known.code: known
+    for known in (
+        TOKEN_INVALID,
+        TOKEN_UNKNOWN,
+        TOKEN_EXPIRED,
+        TOKEN_USED_UP,
+        TOKEN_REVOKED,
+        ALREADY_REGISTERED,
+        ACCOUNT_INACTIVE,
+        NOT_REGISTERED_THERE,
+        BAD_SIGNATURE,
+        CSR_NOT_VALID,
+        SUPERSEDED,
+        MESSAGE_ID_REUSED,
+        MESSAGE_MALFORMED,
+        VERSION_TOO_HIGH,
+    )
+}
 
 
 def agent_error(code: str) -> tuple[int, str]:
@@ -195,7 +211,5 @@ def agent_error(code: str) -> tuple[int, str]:
 
 def refusal(code: str | None, status_message: str) -> SmartlicError:
     """The error for a refusal that came over the wire: ours if the code is known, else a general one."""
-    known: Problem | None = PROBLEMS.get(code or "")
-    if known is not None and known.kind is RefusedError and known is not UNEXPECTED_FAILURE:
-        return known()
-    return UNEXPECTED_FAILURE(status_message=status_message[:500])
+    known = REFUSALS.get(code or "")
+    return known() if known is not None else UNEXPECTED_FAILURE(status_message=status_message[:500])
