@@ -25,7 +25,7 @@ from smartlic_client.errors import CallerError, RefusedError, RemoteError, Smart
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.flow import Environment, Persist, Send, deliver
-from smartlic_client.protocol.identity import IdToken, Udi, software_id
+from smartlic_client.protocol.identity import IdToken, Udi, printable, software_id
 from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest
 from smartlic_client.protocol.record import Record
 from smartlic_client.protocol.transports import TransportKind
@@ -136,8 +136,9 @@ class Device:
     def create(
         cls, folder: Path, udi: Udi, *, software: str = _DEFAULT_SOFTWARE_ID, hostname: str | None = None
     ) -> None:
-        """Make a device's folder. Raises bad-udi, bad-tag, device-exists, and the store's problems."""
-        record = Record(udi=udi.validated(), software_id=software_id(software), hostname=hostname)
+        """Make a device's folder. Raises bad-udi, bad-tag, bad-text, device-exists, and as `Store`."""
+        name = printable(hostname, "hostname") if hostname is not None else None
+        record = Record(udi=udi.validated(), software_id=software_id(software), hostname=name)
         store = Store(folder)
         with store.locked():
             if store.load() is not None:

@@ -72,7 +72,7 @@ class _Resolve(click.ParamType):  # type: ignore[type-arg]
             return value
         name, _, rest = str(value).partition(":")
         port, _, address = rest.partition(":")
-        if not (name and port.isdigit() and address):
+        if not (name and port.isascii() and port.isdigit() and 1 <= int(port) <= 65535 and address):
             self.fail("give NAME:PORT:ADDRESS, for example ssm.example.com:4443:127.0.0.12", param, context)
         return (name.lower(), int(port)), address.strip("[]")
 

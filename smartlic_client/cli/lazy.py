@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["LazyGroup", "format_option"]
+__all__ = ["LazyGroup", "NoVerbError", "VerbGroup", "format_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,7 +30,20 @@ def format_option(command: F) -> F:
     )(command)
 
 
-class LazyGroup(click.Group):
+class NoVerbError(click.UsageError):
+    """A group was called without a verb."""
+
+
+class VerbGroup(click.Group):
+    """A group of verbs. Without one there is nothing to do: wrong usage, and the help says what there is."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if not args and not context.resilient_parsing:
+            raise NoVerbError("No command was given.", context)
+        return super().parse_args(context, args)
+
+
+class LazyGroup(VerbGroup):
     """`verbs`: name → (module, one line of help). The module's command is called `command`."""
 
     def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **settings: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
 
@@ -11,11 +12,19 @@ from smartlic_client.cli.common import device_folder_of, opened, outcome_data, r
 from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit, note
 from smartlic_client.device import Device
+from smartlic_client.errors import CallerError, SmartlicError, problem
 from smartlic_client.protocol.errors import TOKEN_NEEDED
 from smartlic_client.protocol.identity import IdToken
 from smartlic_client.protocol.record import Record
 
 _LONGEST = 4096
+
+TOKEN_UNREADABLE = problem(
+    "token-unreadable",
+    CallerError,
+    "The ID token cannot be read from {path}: {why}.",
+    "Give a file that this user may read, or the token on standard input: --token -",
+)
 
 
 @click.command("register")
@@ -46,7 +55,8 @@ def command(
     if if_needed and not force:
         record, _ = Device.peek(device_folder_of(context))
         if record.identity is not None and record.in_flight is None:
-            emit({**_identity(record), "changed": False}, "Already registered; nothing to do.")
+            done = {**_identity(record), "changed": False, "pending": None}
+            emit(done, "Already registered; nothing to do.")
             return
     secret = _token(token)
     with opened(context) as device:
@@ -73,17 +83,42 @@ def _identity(record: Record) -> dict[str, str | None]:
 
 def _token(given: str | None) -> IdToken:
     if given is None:
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise TOKEN_NEEDED()
         text = click.prompt("ID token", hide_input=True, err=True)
     elif given == "-":
-        text = sys.stdin.read(_LONGEST)
-    elif Path(given).is_file():
-        with Path(given).open(encoding="ascii", errors="replace") as file:
-            text = file.read(_LONGEST)
+        text = "" if sys.stdin is None else _text(sys.stdin.buffer.read(_LONGEST))
+    elif (inside := _read(given)) is not None:
+        text = inside
     else:
         note("warning: a token on the command line can be seen in the list of processes and in the history")
-        text = given
+        return _token_itself(given)
     if not text.strip():
         raise TOKEN_NEEDED()
     return IdToken(text)
+
+
+def _read(given: str) -> str | None:
+    """What the file `given` holds; None where there is no such file. It may be a pipe: `<(…)`."""
+    try:
+        with Path(given).open("rb") as file:
+            return _text(file.read(_LONGEST))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return None
+        raise TOKEN_UNREADABLE(path=given, why=error.strerror) from None
+
+
+def _token_itself(given: str) -> IdToken:
+    try:
+        return IdToken(given)
+    except SmartlicError:
+        # Not said which: what was given may be a secret with a slip in it.
+        note("note: there is no file of that name, so it was taken for the token itself")
+        raise
+
+
+def _text(data: bytes) -> str:
+    return data.decode("ascii", "replace")

@@ -8,14 +8,14 @@ import click
 import msgspec
 
 from smartlic_client.cli.common import device_folder_of
-from smartlic_client.cli.lazy import format_option
+from smartlic_client.cli.lazy import VerbGroup, format_option
 from smartlic_client.cli.output import emit
 from smartlic_client.cli.request import usage_data
 from smartlic_client.device import Device
 from smartlic_client.show import texts
 
 
-@click.group("show")
+@click.group("show", cls=VerbGroup)
 def command() -> None:
     """Show the device as IOS XE would."""
 

@@ -21,6 +21,7 @@ from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol import errors, signing, smart, timers
 from smartlic_client.protocol.identity import MAX_COUNT, IdToken, entitlement_tag, new_uuid
 from smartlic_client.protocol.messages import (
+    MAX_ENTITLEMENTS,
     Acknowledged,
     AnswerData,
     AuthorizationRequest,
@@ -104,6 +105,8 @@ class Agent:
             raise errors.NOT_IN_USE(tag=tag)
         if known is not None and known.count == count and not self._waiting(known):
             return
+        if known is None and len(record.entitlements) >= MAX_ENTITLEMENTS:
+            raise errors.TOO_MANY(limit=MAX_ENTITLEMENTS)
         mode = "waiting" if record.identity is not None else "evaluation"
         record.entitlements[tag] = Entitlement(count=count, enforcement_mode=mode)
         record.to_report = True

@@ -136,6 +136,12 @@ BAD_COUNT = problem(
     "{count} is not a count of licenses.",
     "Give a whole number from 0 to 2147483647; 0 releases the license.",
 )
+TOO_MANY = problem(
+    "too-many-entitlements",
+    CallerError,
+    "A device can use {limit} different licenses, and this one does.",
+    "Release one that is not needed.",
+)
 NOT_IN_USE = problem(
     "entitlement-not-in-use",
     CallerError,

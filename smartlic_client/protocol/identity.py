@@ -21,6 +21,7 @@ __all__ = [
     "Tag",
     "Udi",
     "entitlement_tag",
+    "printable",
     "software_id",
 ]
 
@@ -42,6 +43,13 @@ BAD_TOKEN = problem(
     CallerError,
     "What was given as ID token is not one: {why}.",
     "Copy the whole token from the server's General tab (or `smartlic-mock token create`), without blanks.",
+)
+
+BAD_TEXT = problem(
+    "bad-text",
+    CallerError,
+    "The {field} is not valid: {why}.",
+    "Give up to 255 characters that can be printed, without blanks at the ends.",
 )
 
 # The server's own table of product instances holds as much; counts beyond it are mistakes.
@@ -121,6 +129,15 @@ def entitlement_tag(text: str) -> str:
     if not _REGID.fullmatch(text):
         example = "regid.2018-12.com.cisco.DNA_P_50M_A,1.0_100fb8b2-f5cc-459c-9253-ac77b827fd71"
         raise BAD_TAG(value=text, what="an entitlement tag", example=example)
+    return text
+
+
+def printable(text: str, field: str) -> str:
+    """A hostname or custom id as a message may carry it, or the problem `bad-text`."""
+    if not 1 <= len(text) <= 255:
+        raise BAD_TEXT(field=field, why=f"it has {len(text)} characters")
+    if not text.isprintable() or text != text.strip():
+        raise BAD_TEXT(field=field, why="it has control characters, or blanks at its ends")
     return text
 
 

@@ -35,6 +35,9 @@ __all__ = [
 MAX_MESSAGE: Final = 1024 * 1024
 """Bytes of one message, either way; a bigger one is refused unread."""
 
+MAX_ENTITLEMENTS: Final = 1000
+"""Different licenses that one product instance may use: they travel in one message."""
+
 PROTOCOL_VERSION: Final = "1.3"
 CAPABILITIES: Final = ("UTILITY", "DLC", "AppHA", "MULTITIER", "EXPORT_2", "OK_TRY_AGAIN", "POLICY_USAGE")
 
@@ -134,7 +137,7 @@ class EntitlementUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthorizationRequest(RequestData, frozen=True, kw_only=True, tag="AUTHORIZATION"):
-    entitlements: Annotated[list[EntitlementUse], msgspec.Meta(max_length=1000)]
+    entitlements: Annotated[list[EntitlementUse], msgspec.Meta(max_length=MAX_ENTITLEMENTS)]
 
 
 class DeregistrationRequest(RequestData, frozen=True, kw_only=True, tag="DEREGISTRATION"):

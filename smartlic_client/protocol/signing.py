@@ -142,9 +142,23 @@ def _may_sign_answers(
         raise ValueError("the certificate is not one for licensing answers")
 
 
+def _may_issue_signers(
+    _policy: Policy, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
+) -> None:
+    # An authority for devices' ID certificates is bound to client authentication: it makes no signers.
+    if usage is not None and LICENSING_ANSWER not in usage:
+        raise ValueError("its issuer is not one for licensing answers")
+
+
 @lru_cache(maxsize=8)
 def _anchors(pem: bytes) -> Store:
     return Store(x509.load_pem_x509_certificates(pem))
+
+
+def _authorities() -> ExtensionPolicy:
+    return ExtensionPolicy.webpki_defaults_ca().may_be_present(
+        x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _may_issue_signers
+    )
 
 
 @lru_cache(maxsize=64)
@@ -163,7 +177,7 @@ def _answer_key(
         .store(_anchors(anchors_pem))
         .time(datetime.datetime.fromtimestamp(at, datetime.UTC))
         .max_chain_depth(3)
-        .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=policy)
+        .extension_policies(ca_policy=_authorities(), ee_policy=policy)
         .build_client_verifier()
     )
     verifier.verify(leaf, between)

@@ -42,6 +42,10 @@ class Certificate:
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
 
+    def add_chain(self, chain: Sequence[bytes]) -> None:
+        """Show these certificates (DER) after the leaf."""
+        self._pem += b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in chain)
+
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.TemporaryDirectory() as folder:

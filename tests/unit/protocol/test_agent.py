@@ -18,6 +18,7 @@ from smartlic_client.protocol import errors, signing, smart
 from smartlic_client.protocol.agent import Agent, Outgoing
 from smartlic_client.protocol.identity import MAX_COUNT, IdToken, Udi
 from smartlic_client.protocol.messages import (
+    MAX_ENTITLEMENTS,
     Acknowledged,
     AnswerData,
     AuthorizationRequest,
@@ -989,3 +990,15 @@ def test_what_a_log_may_show_has_no_secret() -> None:
     for text in shown:
         assert bench.token.reveal() not in text
         assert "PRIVATE KEY" not in text
+
+
+def test_a_record_never_holds_more_than_a_message_carries() -> None:
+    """A device refuses one license more than fits into a message, and its record can still be read."""
+    agent = Agent(Record(udi=Udi(pid="P"), software_id=SOFTWARE))
+    for number in range(MAX_ENTITLEMENTS):
+        agent.request(tag(number), 1, 0.0)
+    with pytest.raises(CallerError) as refused:
+        agent.request(tag(MAX_ENTITLEMENTS), 1, 0.0)
+    assert refused.value.code == "too-many-entitlements"
+    agent.request(tag(7), 2, 0.0)
+    assert len(Record.from_data(agent.record.to_data()).entitlements) == MAX_ENTITLEMENTS

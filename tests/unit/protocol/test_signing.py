@@ -209,6 +209,7 @@ def refused_chains() -> dict[str, list[str]]:
         "any extended usage": leaf(world.ca, [ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),
         "no extended usage": leaf(world.ca, None),
         "an ID certificate": id_chain,
+        "signed by the authority of ID certificates": leaf(world.id_ca, [ANSWER]),
         "signed by a device": leaf(device, [ANSWER]),
         "signed by a device, short": leaf(device, [ANSWER])[:2],
         "expired": leaf(world.ca, [ANSWER], begins=NOW - 2 * DAY, ends=NOW - 1),
