@@ -245,7 +245,7 @@ def _host_common_name(text: str, addresses: list[str]) -> str:
     try:
         host = parse_host(text)
     except SmartlicError as error:
-        raise problems.BAD_COMMON_NAME(name=text, why=error.sentence) from None
+        raise problems.BAD_COMMON_NAME(name=text, why=error.sentence.rstrip(".")) from None
     families = {":" in address for address in addresses}
     if len(families) == 2 and not isinstance(host, DnsHost):
         why = "the cluster has IPv4 and IPv6 addresses, and products reach it by either"

@@ -13,10 +13,19 @@ import platformdirs
 
 from mock_server.cluster.client import call
 from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
+from mock_server.errors import CallerError, problem
+from smartlic_client.cli.output import printable
 
 __all__ = ["account_options", "ask", "folder_of", "rows_of", "table"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+NOT_TEXT = problem(
+    "not-text",
+    CallerError,
+    "{value!r} is no text: it has bytes that are not UTF-8.",
+    "Write it in UTF-8; a terminal with another character set sends other bytes.",
+)
 
 
 def folder_of(context: click.Context) -> Path:
@@ -28,7 +37,18 @@ def folder_of(context: click.Context) -> Path:
 
 def ask(context: click.Context, operation: str, **fields: Any) -> dict[str, Any]:
     """Ask the Active (by the supervisor) to do something. Raises its problems."""
+    for value in fields.values():
+        if isinstance(value, str) and not _is_text(value):
+            raise NOT_TEXT(value=value.encode("utf-8", "backslashreplace").decode())
     return call(folder_of(context), operation, **fields)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def account_options(command: F) -> F:
@@ -54,7 +74,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> 
     for header in headers:
         made.add_column(header, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(printable, row))  # a device chooses its own name
     terminal = sys.stdout.isatty()
     width = None if terminal else 4000  # what is piped is not folded
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, highlight=False, markup=False)

@@ -7,7 +7,7 @@ import click
 from mock_server.cli.common import folder_of
 from mock_server.cluster.client import console
 from smartlic_client.cli.lazy import format_option
-from smartlic_client.cli.output import emit, wants_json
+from smartlic_client.cli.output import emit, say, wants_json
 
 
 @click.command("console", context_settings={"ignore_unknown_options": True})
@@ -21,5 +21,5 @@ def command(context: click.Context, node: str, words: tuple[str, ...]) -> None:
     for line in console(folder_of(context), node, " ".join(words)):
         lines.append(line)
         if not wants_json():
-            click.echo(line)
+            say(line)
     emit({"node": node, "lines": lines}, "")

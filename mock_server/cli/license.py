@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from mock_server.cli.common import account_options, ask
-from smartlic_client.cli.lazy import format_option
+from smartlic_client.cli.lazy import VerbGroup, format_option
 from smartlic_client.cli.output import emit
 
 
-@click.group("license")
+@click.group("license", cls=VerbGroup)
 def command() -> None:
     """Purchased licenses."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from mock_server.cli.common import account_options, ask, rows_of, table
-from smartlic_client.cli.lazy import format_option
+from mock_server.domain.problems import BAD_DAYS
+from smartlic_client.cli.lazy import VerbGroup, format_option
 from smartlic_client.cli.output import emit
 
 
-@click.group("token")
+@click.group("token", cls=VerbGroup)
 def command() -> None:
     """ID tokens, with which products register."""
 
@@ -34,6 +37,8 @@ def create(
     export_controlled: bool,
 ) -> None:
     """Make a token. It is printed once, here; the server keeps its hash only."""
+    if not math.isfinite(days):  # JSON has no such numbers
+        raise BAD_DAYS(days=days)
     made = ask(
         context,
         "token.create",

@@ -16,13 +16,25 @@ from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.errors import CallerError, problem
 from smartlic_client.cli.lazy import format_option
-from smartlic_client.cli.output import wants_json
+from smartlic_client.cli.output import say, wants_json
 
 OTHER_ADDRESSES = problem(
     "other-addresses",
     CallerError,
-    "The cluster in {folder} has other addresses than those given.",
+    "The cluster in {folder} has {option} {there}, not {given}.",
     "Leave the addresses out to start it as it is, or make another cluster with --folder.",
+)
+PORTS_CLASH = problem(
+    "ports-clash",
+    CallerError,
+    "The cluster cannot have these ports: {why}.",
+    "Give other ports; where all three addresses are the same, each is counted up for the servers.",
+)
+FOLDER_UNUSABLE = problem(
+    "folder-unusable",
+    CallerError,
+    "The cluster's folder {folder} cannot be used: {why}.",
+    "Give a folder that this user may make and write: --folder.",
 )
 
 
@@ -37,31 +49,78 @@ def command(context: click.Context, /, **addresses: Any) -> None:
     """
     folder = folder_of(context)
     given = {name: value for name, value in addresses.items() if value is not None}
-    asked = config.configure(**given)
-    if Layout(folder).cluster_json.exists() and given:
-        _same_or_refuse(str(folder), config.load(folder), asked)
-    supervisor = Supervisor(folder, asked, "mock_server.service:make")
+    layout = Layout(folder)
+    new = not layout.cluster_json.exists()
+    asked = None
+    if new:
+        asked = config.configure(**given)
+        _ports_or_refuse(asked)
+    elif given:
+        _same_or_refuse(str(folder), config.load(folder), given)
+    try:
+        supervisor = Supervisor(folder, asked, "mock_server.service:make")
+    except OSError as error:
+        raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
 
     def on_up(status: dict[str, Any]) -> None:
         if wants_json():
             line = {"ok": True, "up": True, "folder": str(folder), "status": status}
-            click.echo(msgspec.json.encode(line).decode())
+            say(msgspec.json.encode(line).decode())
             return
         vip = supervisor.config.vip
         host = f"[{vip.host}]" if ":" in vip.host else vip.host
-        click.echo(text(status))
-        click.echo(f"\nThe cluster is up; its folder is {folder}")
-        click.echo(f"  Pages:    https://{host}:{vip.gui_port}/")
-        click.echo(
-            f"  Products: https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler"
-        )
-        click.echo("A mock for tests: it authorizes no real product. Ctrl-C stops it.")
+        say(text(status))
+        say(f"\nThe cluster is up; its folder is {folder}")
+        say(f"  Pages:    https://{host}:{vip.gui_port}/")
+        say(f"  Products: https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler")
+        say("A mock for tests: it authorizes no real product. Ctrl-C stops it.")
 
-    asyncio.run(supervisor.serve(on_up))
+    try:
+        asyncio.run(supervisor.serve(on_up))
+    except OSError as error:
+        if not str(error.filename).startswith(str(folder)):
+            raise
+        raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
+    finally:
+        if new and not any(layout.journal(name).exists() for name in config.NODES):
+            # It never was up: the next one may have the addresses that this one should have had.
+            layout.cluster_json.unlink(missing_ok=True)
     if not wants_json():
-        click.echo("The cluster is down.")
+        say("The cluster is down.")
 
 
-def _same_or_refuse(folder: str, there: ClusterConfig, asked: ClusterConfig) -> None:
-    if (there.nodes, there.vip) != (asked.nodes, asked.vip):
-        raise OTHER_ADDRESSES(folder=folder)
+def _same_or_refuse(folder: str, there: ClusterConfig, given: dict[str, Any]) -> None:
+    """What is given has to be what the cluster has; what is not given is as it is."""
+    nodes, vip = there.nodes, there.vip
+    has = {
+        "primary": nodes.primary.host,
+        "secondary": nodes.secondary.host,
+        "vip": vip.host,
+        "device_port": vip.device_port,
+        "gui_port": vip.gui_port,
+        "peer_port": nodes.primary.peer_port,
+    }
+    for name, value in given.items():
+        if str(has[name]) != str(value):
+            option = f"--{name.replace('_', '-')}"
+            raise OTHER_ADDRESSES(folder=folder, option=option, there=has[name], given=value)
+
+
+def _ports_or_refuse(asked: ClusterConfig) -> None:
+    """No address and port stands for two things, also after a failover, and every port is one."""
+    taken: dict[tuple[str, int], str] = {}
+    listeners = [
+        ("the VIP", asked.vip),
+        *((f"the {name.capitalize()}", asked.node(name)) for name in config.NODES),
+    ]
+    for owner, address in listeners:
+        for what in ("device_port", "gui_port", "peer_port"):
+            port = getattr(address, what, None)
+            if port is None:
+                continue
+            name = f"{owner}'s {what.replace('_', ' ')}"
+            if port > 65535:
+                raise PORTS_CLASH(why=f"{name} would be {port}")
+            other = taken.setdefault((address.host, port), name)
+            if other != name:
+                raise PORTS_CLASH(why=f"{other} and {name} would both be {port}")
