@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -119,8 +120,7 @@ def assert_told(sentence: str, mend: str) -> None:
     assert len(sentence) > 8
     assert len(mend) > 8
     for text in (sentence, mend):
-        assert "{" not in text, text
-        assert ".." not in text.replace("…", "").replace("../", ""), text
+        assert not re.search(r"\{\w*\}|\.\.(\s|$)", text), text
 
 
 def problem_of(error: SmartlicError) -> str:
