@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mock_server.cluster.machine import Event
+from mock_server.cluster.pace import Pace
 from mock_server.cluster.problems import FLUSH_FAILED, JOURNAL_BUSY, NOT_ACTIVE
 from mock_server.errors import CommunicationError, SmartlicError
 from mock_server.journal import Head, JournalWorker, Machine, Row, next_row
@@ -59,6 +60,7 @@ class ClusterLedger:
         self._keys: dict[str, bytes] = {}
         self._waiters: list[_Waiter] = []
         self._count = itertools.count()
+        self._pace = Pace()
         self._work = asyncio.Event()
         self._flusher: asyncio.Task[None] | None = None
 
@@ -80,6 +82,7 @@ class ClusterLedger:
             # The machine may be half changed. What is on disk is whole: go back to it.
             self._fail("a change could not be applied")
             raise
+        self._pace.note(time.monotonic())
         row = next_row(self._head, self.epoch, payload, keys)
         self._head = Head(row.idx, row.checksum)
         self.index = row.idx
@@ -200,6 +203,8 @@ class ClusterLedger:
         journal = self.worker.journal
         while True:
             await self._work.wait()
+            if delay := self._pace.delay():
+                await asyncio.sleep(delay)
             self._work.clear()
             if self._failure is not None:
                 await self._rebuild()

@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-level", default="INFO")
     options = parser.parse_args(argv)
     os.umask(0o077)
+    # The state is many small objects that stay: looking through them for cycles is work for nothing.
+    gc.set_threshold(20_000, 50, 100)
     _allow_connections()
     try:
         layout = Layout(options.folder)

@@ -24,6 +24,8 @@ ATTACHMENT: Final = "smart_licensing_data"
 _SOAP = "http://www.w3.org/2003/05/soap-envelope"
 _SESSION = "http://www.cisco.com/2004/01/aml-session"
 _BLOCK = "http://www.cisco.com/2004/01/aml-block"
+_ATTACHMENT = f"{{{_BLOCK}}}Attachment"
+_NAME, _DATA = f"{{{_BLOCK}}}Name", f"{{{_BLOCK}}}Data"
 
 _TEMPLATE = """<?xml version="1.0" encoding="UTF-8"?>
 <soap-env:Envelope xmlns:soap-env="{soap}">
@@ -101,10 +103,10 @@ def unwrap(raw: bytes) -> bytes:
         raise Malformed("the XML declares a DTD")
     if root.tag != f"{{{_SOAP}}}Envelope":
         raise Malformed("the XML is no SOAP 1.2 envelope")
-    path = f"{{{_SOAP}}}Body/{{{_BLOCK}}}Block/{{{_BLOCK}}}Attachments/{{{_BLOCK}}}Attachment"
-    for attachment in root.iterfind(path):
-        if (attachment.findtext(f"{{{_BLOCK}}}Name") or "").strip() == ATTACHMENT:
-            return _data(attachment.find(f"{{{_BLOCK}}}Data"))
+    for attachment in root.iter(_ATTACHMENT):
+        name = next(attachment.iterchildren(_NAME), None)
+        if name is not None and (name.text or "").strip() == ATTACHMENT:
+            return _data(next(attachment.iterchildren(_DATA), None))
     raise Malformed(f"the envelope has no attachment named {ATTACHMENT}")
 
 
@@ -115,6 +117,6 @@ def _data(element: _Element | None) -> bytes:
     if element.get("encoding", "plain") != "base64":
         return text.encode()
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode("".join(text.split()).encode(), validate=True)
     except (binascii.Error, ValueError):
         raise Malformed("the attachment's data is not base64") from None
