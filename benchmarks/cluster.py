@@ -58,8 +58,9 @@ class Client:
             sending = send_all(devices, self.destination, self.anchors, unavoidable.AT_ONCE)
             if beside is None:
                 return await sending
-            done = await asyncio.gather(sending, beside)
-            return done[0]
+            task = asyncio.create_task(sending)
+            await beside
+            return await task
 
         answers = asyncio.run(both())
         for device, answer in zip(devices, answers, strict=True):
@@ -99,9 +100,8 @@ def _registration(stage: Stage, client: Client) -> Figure:
             ours.append(spent[0])
             theirs.append(spent[1])
     at_once = unavoidable.AT_ONCE
-    print(
-        f"     wall: {median(rates):.0f} registrations a second, {at_once} at once, beside as many of the floor"
-    )
+    rate = median(rates)
+    print(f"     wall: {rate:.0f} registrations a second, {at_once} at once, and as many of the floor")
     return Figure(
         "CPU of the Active for a registration over a new TLS connection",
         median(ours),
