@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import click
 
@@ -10,6 +11,8 @@ from mock_server.cli.common import account_options, ask, rows_of, table
 from mock_server.domain.problems import BAD_DAYS
 from smartlic_client.cli.lazy import VerbGroup, format_option
 from smartlic_client.cli.output import emit
+from smartlic_client.errors import SmartlicError
+from smartlic_client.protocol.identity import IdToken
 
 
 @click.group("token", cls=VerbGroup)
@@ -77,6 +80,8 @@ def list_(context: click.Context) -> None:
 @format_option
 @click.pass_context
 def revoke(context: click.Context, token_id: str) -> None:
-    """Revoke the token TOKEN_ID (see `token list`)."""
+    """Revoke the token TOKEN_ID (see `token list`); the whole token does as well."""
+    with suppress(SmartlicError):
+        token_id = IdToken(token_id).token_id  # so that no error repeats a secret
     done = ask(context, "token.revoke", token_id=token_id)
     emit(done, "Revoked" if done["changed"] else "It had been revoked already")

@@ -27,7 +27,7 @@ TOKEN_UNREADABLE = problem(
 )
 
 
-@click.command("register")
+@click.command("register", context_settings={"allow_extra_args": True})
 @click.option(
     "--token",
     metavar="-|FILE|TOKEN",
@@ -52,6 +52,9 @@ def command(
 
     A registration that was interrupted is finished as it was meant: one instance, one use of the token.
     """
+    if context.args:
+        # Not by click, whose message repeats the argument: it may be the token.
+        raise click.UsageError("The token stands behind --token; there is an argument too many.", context)
     if if_needed and not force:
         record, _ = Device.peek(device_folder_of(context))
         if record.identity is not None and record.in_flight is None:
