@@ -256,3 +256,20 @@ def up(folder: Path, *options: str) -> Iterator[Up]:
         process.stderr.close()
         pids = node_pids(folder)
         until(lambda: not any(map(alive, pids)), "the nodes have ended")
+
+
+_LIKE_OTHERS = """
+import ctypes, os, sys
+# Root may write everywhere: drop the capabilities CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH and FOWNER for good.
+for capability in range(4):
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def like_others(tool: Program, *arguments: str) -> Done:
+    """Run a call that is bound to the rights of files, also where the tests run as root."""
+    command = [sys.executable, "-c", _LIKE_OTHERS, *tool.command(*arguments)]
+    return subprocess.run(
+        command, input="", capture_output=True, text=True, env=tool.environment, timeout=60, check=False
+    )

@@ -131,6 +131,7 @@ def test_wrong_usage_is_64(tmp_path: Path, form: str) -> None:
         ["--nope", "show", "status"],
         ["show", "everything"],
         ["register", "--nope"],
+        ["register", "token.txt"],
         ["register", "--wait", "soon"],
         ["register", "--wait", "-1"],
         ["request", DNA],
