@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from smartlic_client import __version__
-from smartlic_client.cli.lazy import LazyGroup, format_option
+from smartlic_client.cli.lazy import LazyGroup, format_option, shared
 
 __all__ = ["cli", "main"]
 
@@ -39,22 +39,29 @@ Exit codes:
 It stands in for SSM On-Prem in tests. It authorizes no real product and is not affiliated with Cisco."""
 
 
+_SHARED = (
+    shared(
+        "-f",
+        "--folder",
+        key="smartlic.folder",
+        envvar="SMARTLIC_MOCK_FOLDER",
+        type=click.Path(file_okay=False),
+        help="The cluster's folder (SMARTLIC_MOCK_FOLDER; by default in the user's data folder).",
+    ),
+    format_option,
+)
+
+
 @click.group(
-    cls=LazyGroup, verbs=_VERBS, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    verbs=_VERBS,
+    shared_options=_SHARED,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option(
-    "-f",
-    "--folder",
-    envvar="SMARTLIC_MOCK_FOLDER",
-    type=click.Path(file_okay=False),
-    help="The cluster's folder (SMARTLIC_MOCK_FOLDER; by default in the user's data folder).",
-)
-@format_option
 @click.version_option(__version__, prog_name="smartlic-mock")
-@click.pass_context
-def cli(context: click.Context, folder: str | None) -> None:
+def cli() -> None:
     """A mock SSM On-Prem cluster of two servers and a VIP, to test devices and automation against."""
-    context.obj = {"folder": folder}
 
 
 def main() -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import click
 
 from mock_server.cli.common import ask, rows_of, table
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
 @click.command("accounts")
-@format_option
 @click.pass_context
 def command(context: click.Context) -> None:
     """The local accounts, and when they were synchronized."""

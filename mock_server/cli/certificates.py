@@ -9,7 +9,6 @@ import click
 from mock_server.cli.common import ask
 from mock_server.cli.common_name import text
 from mock_server.errors import CallerError, problem
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 CANNOT_WRITE = problem(
@@ -24,7 +23,6 @@ CANNOT_WRITE = problem(
 @click.option(
     "--save-anchor", type=click.Path(dir_okay=False), help="Write the trust anchor (PEM) to this file."
 )
-@format_option
 @click.pass_context
 def command(context: click.Context, save_anchor: str | None) -> None:
     """The names that are served, and the trust anchor for products with its fingerprint."""

@@ -29,7 +29,7 @@ NOT_TEXT = problem(
 
 
 def folder_of(context: click.Context) -> Path:
-    given = context.find_root().obj["folder"]
+    given = context.find_root().meta.get("smartlic.folder")
     if given:
         return Path(given).absolute()
     return platformdirs.user_data_path("smartlic-mock", appauthor=False) / "cluster"

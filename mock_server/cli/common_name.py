@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from mock_server.cli.common import ask
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
@@ -20,7 +19,6 @@ def text(found: dict[str, Any]) -> str:
 
 @click.command("host-common-name")
 @click.argument("name", required=False)
-@format_option
 @click.pass_context
 def command(context: click.Context, name: str | None) -> None:
     """Set the Host Common Name to NAME: the VIP, or the FQDN that products use. Without NAME, show it.

@@ -6,14 +6,12 @@ import click
 
 from mock_server.cli.common import folder_of
 from mock_server.cluster.client import console
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit, say, wants_json
 
 
 @click.command("console", context_settings={"ignore_unknown_options": True})
 @click.argument("node", type=click.Choice(["primary", "secondary"]))
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="COMMAND")
-@format_option
 @click.pass_context
 def command(context: click.Context, node: str, words: tuple[str, ...]) -> None:
     """Run COMMAND on a server's console; `help` lists the commands, such as ha_status and ha_cluster_stop."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import click
 
 from mock_server.cli.common import ask, folder_of
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
 @click.command("down")
-@format_option
 @click.pass_context
 def command(context: click.Context) -> None:
     """Stop a cluster that runs elsewhere: the Standby first, then the Active. Its folder stays."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from mock_server.cli.common import ask, rows_of, table
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
@@ -13,7 +12,6 @@ from smartlic_client.cli.output import emit
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many changes."
 )
-@format_option
 @click.pass_context
 def command(context: click.Context, limit: int) -> None:
     """The event log, newest first: what happened, who did it, and on which server."""

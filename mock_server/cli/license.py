@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mock_server.cli.common import account_options, ask
-from smartlic_client.cli.lazy import VerbGroup, format_option
+from smartlic_client.cli.lazy import VerbGroup
 from smartlic_client.cli.output import emit
 
 
@@ -19,7 +19,6 @@ def command() -> None:
 @click.option("--tag", required=True, help="Entitlement tag, regid.…")
 @click.option("--quantity", type=int, required=True, help="How many there are now: an absolute number.")
 @account_options
-@format_option
 @click.pass_context
 def add(
     context: click.Context, name: str, tag: str, quantity: int, account: str, virtual_account: str

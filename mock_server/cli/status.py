@@ -8,7 +8,6 @@ import click
 
 from mock_server.cli.common import ask
 from mock_server.cluster.console import ha_status
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
@@ -18,7 +17,6 @@ def text(status: dict[str, Any]) -> str:
 
 
 @click.command("status")
-@format_option
 @click.pass_context
 def command(context: click.Context) -> None:
     """Both servers side by side: roles, databases, heartbeat, and who holds the VIP."""

@@ -6,13 +6,11 @@ import click
 
 from mock_server.cli.common import ask
 from mock_server.cli.common_name import text
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
 @click.command("sync")
 @click.option("--account", "accounts", multiple=True, help="Only this local account; may be given again.")
-@format_option
 @click.pass_context
 def command(context: click.Context, accounts: tuple[str, ...]) -> None:
     """Synchronize the local accounts with the mock CSSM.

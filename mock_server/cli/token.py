@@ -9,7 +9,7 @@ import click
 
 from mock_server.cli.common import account_options, ask, rows_of, table
 from mock_server.domain.problems import BAD_DAYS
-from smartlic_client.cli.lazy import VerbGroup, format_option
+from smartlic_client.cli.lazy import VerbGroup
 from smartlic_client.cli.output import emit
 from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol.identity import IdToken
@@ -28,7 +28,6 @@ def command() -> None:
 )
 @click.option("--uses", type=int, help="Expires after so many uses; any number without this option.")
 @click.option("--export-controlled", is_flag=True, help="Allow export-controlled functionality.")
-@format_option
 @click.pass_context
 def create(
     context: click.Context,
@@ -56,7 +55,6 @@ def create(
 
 
 @command.command("list")
-@format_option
 @click.pass_context
 def list_(context: click.Context) -> None:
     """The tokens that there are, without their secrets."""
@@ -77,7 +75,6 @@ def list_(context: click.Context) -> None:
 
 @command.command("revoke")
 @click.argument("token_id")
-@format_option
 @click.pass_context
 def revoke(context: click.Context, token_id: str) -> None:
     """Revoke the token TOKEN_ID (see `token list`); the whole token does as well."""

@@ -15,7 +15,6 @@ from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.errors import CallerError, problem
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import say, wants_json
 
 OTHER_ADDRESSES = problem(
@@ -40,7 +39,6 @@ FOLDER_UNUSABLE = problem(
 
 @click.command("up")
 @address_options(None, None, None)
-@format_option
 @click.pass_context
 def command(context: click.Context, /, **addresses: Any) -> None:
     """Start the cluster in the foreground; Ctrl-C stops all of it.

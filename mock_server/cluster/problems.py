@@ -80,7 +80,7 @@ NOT_RUNNING = problem(
     "not-running",
     CallerError,
     "The cluster in {folder} is not up.",
-    "Bring it up first.",
+    "Start it: `smartlic-mock up`; --folder names another one.",
 )
 WITNESS_FAILED = problem(
     "witness-failed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from smartlic_client import __version__
-from smartlic_client.cli.lazy import LazyGroup, format_option
+from smartlic_client.cli.lazy import LazyGroup, format_option, shared
 
 __all__ = ["cli", "main"]
 
@@ -36,28 +36,36 @@ The device's folder is under SMARTLIC_HOME. This client can register with SSM On
 only; it authorizes no real product and is not affiliated with Cisco."""
 
 
+_SHARED = (
+    shared(
+        "--home",
+        key="smartlic.home",
+        envvar="SMARTLIC_HOME",
+        type=click.Path(file_okay=False),
+        help="Folder of all devices (SMARTLIC_HOME; by default the user's data folder).",
+    ),
+    shared(
+        "-d",
+        "--device",
+        key="smartlic.device",
+        envvar="SMARTLIC_DEVICE",
+        metavar="NAME",
+        help="Which device (SMARTLIC_DEVICE); not needed where there is one only.",
+    ),
+    format_option,
+)
+
+
 @click.group(
-    cls=LazyGroup, verbs=_VERBS, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=LazyGroup,
+    verbs=_VERBS,
+    shared_options=_SHARED,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.option(
-    "--home",
-    envvar="SMARTLIC_HOME",
-    type=click.Path(file_okay=False),
-    help="Folder of all devices (SMARTLIC_HOME; by default the user's data folder).",
-)
-@click.option(
-    "-d",
-    "--device",
-    envvar="SMARTLIC_DEVICE",
-    metavar="NAME",
-    help="Which device (SMARTLIC_DEVICE); not needed where there is one only.",
-)
-@format_option
 @click.version_option(__version__, prog_name="smartlic")
-@click.pass_context
-def cli(context: click.Context, home: str | None, device: str | None) -> None:
+def cli() -> None:
     """A Smart Licensing product instance: registers with an SSM On-Prem cluster and reports its licenses."""
-    context.obj = {"home": home, "device": device}
 
 
 def main() -> None:

@@ -26,14 +26,14 @@ WHICH_DEVICE = problem(
 
 
 def home_of(context: click.Context) -> Path:
-    given = context.find_root().obj["home"]
+    given = context.find_root().meta.get("smartlic.home")
     return Path(given) if given else default_root()
 
 
 def device_folder_of(context: click.Context) -> Path:
     """The folder of the device that is meant: the one named, or the only one there is."""
     home = home_of(context)
-    name = context.find_root().obj["device"]
+    name = context.find_root().meta.get("smartlic.device")
     if name:
         return device_folder(home, name)
     names = list_devices(home)

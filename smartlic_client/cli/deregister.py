@@ -5,14 +5,12 @@ from __future__ import annotations
 import click
 
 from smartlic_client.cli.common import opened, outcome_data, resolve_option, wait_option
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
 @click.command("deregister")
 @wait_option
 @resolve_option
-@format_option
 @click.pass_context
 def command(
     context: click.Context,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from smartlic_client.cli.common import home_of
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 from smartlic_client.device import Device
 from smartlic_client.protocol.identity import Udi
@@ -18,7 +17,6 @@ from smartlic_client.store import device_folder
 @click.option("--vid", help="Version id, such as V02.")
 @click.option("--name", required=True, help="The device's name: its folder here, its hostname on the server.")
 @click.option("--software-id", help="Software id (product tag), regid.…; by default that of a C9300.")
-@format_option
 @click.pass_context
 def command(
     context: click.Context, pid: str, sn: str, vid: str | None, name: str, software_id: str | None

@@ -1,33 +1,49 @@
-"""A command group whose verbs are imported when they are used; `--help` imports none of them."""
+"""A command group whose verbs are imported when they are used; `--help` imports none of them.
+
+Options that every verb shares (such as `--format`) are taken before the verb and after it, where people put
+them; the last one given counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
-__all__ = ["LazyGroup", "NoVerbError", "VerbGroup", "format_option"]
+__all__ = ["LazyGroup", "NoVerbError", "Shared", "VerbGroup", "format_option", "shared"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _remember(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        context.find_root().meta["smartlic.format"] = value
+Shared = Callable[[bool], click.Option]
+"""Makes an option; True: for the program itself, where an environment variable may give it too."""
 
 
-def format_option(command: F) -> F:
-    """`--format text|json`, on the group and on each verb; the last one given counts."""
-    return click.option(
-        "--format",
-        type=click.Choice(["text", "json"]),
-        expose_value=False,
-        is_eager=True,
-        callback=_remember,
-        help="text (default) or json, errors included.",
-    )(command)
+def shared(*names: str, key: str, envvar: str | None = None, **settings: Any) -> Shared:
+    """An option whose value is found by `shared_value(context, key)`, wherever it was given."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value is not None:
+            context.find_root().meta[key] = value
+
+    def make(outermost: bool) -> click.Option:
+        return click.Option(
+            names,
+            expose_value=False,
+            is_eager=True,
+            callback=remember,
+            envvar=envvar if outermost else None,
+            **settings,
+        )
+
+    return make
+
+
+format_option = shared(
+    "--format",
+    key="smartlic.format",
+    type=click.Choice(["text", "json"]),
+    help="text (default) or json, errors included.",
+)
 
 
 class NoVerbError(click.UsageError):
@@ -44,11 +60,19 @@ class VerbGroup(click.Group):
 
 
 class LazyGroup(VerbGroup):
-    """`verbs`: name → (module, one line of help). The module's command is called `command`."""
+    """`verbs`: name → (module, one line of help); the module's command is called `command`."""
 
-    def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        verbs: Mapping[str, tuple[str, str]],
+        shared_options: Sequence[Shared] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__(*args, **settings)
         self._verbs = verbs
+        self._shared = shared_options
+        self.params += [make(True) for make in shared_options]
 
     def list_commands(self, _context: click.Context) -> list[str]:
         return list(self._verbs)
@@ -57,7 +81,15 @@ class LazyGroup(VerbGroup):
         if name not in self._verbs:
             return None
         command: click.Command = import_module(self._verbs[name][0]).command
+        self._share(command)
         return command
+
+    def _share(self, command: click.Command) -> None:
+        taken = {parameter.name for parameter in command.params}
+        command.params += [option for make in self._shared if (option := make(False)).name not in taken]
+        if isinstance(command, click.Group):
+            for inner in command.commands.values():
+                self._share(inner)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

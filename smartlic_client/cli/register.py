@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from smartlic_client.cli.common import device_folder_of, opened, outcome_data, resolve_option, wait_option
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit, note
 from smartlic_client.device import Device
 from smartlic_client.errors import CallerError, SmartlicError, problem
@@ -38,7 +37,6 @@ TOKEN_UNREADABLE = problem(
 @click.option("--if-needed", is_flag=True, help="Already registered: exit 0 with changed: false.")
 @wait_option
 @resolve_option
-@format_option
 @click.pass_context
 def command(
     context: click.Context,

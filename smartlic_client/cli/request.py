@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from smartlic_client.cli.common import opened, outcome_data, resolve_option, wait_option
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 from smartlic_client.protocol.record import Record
 
@@ -31,7 +30,6 @@ def usage_line(record: Record, tag: str) -> str:
 @click.argument("count", type=int)
 @wait_option
 @resolve_option
-@format_option
 @click.pass_context
 def command(
     context: click.Context,

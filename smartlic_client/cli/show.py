@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from smartlic_client.cli.common import device_folder_of
-from smartlic_client.cli.lazy import VerbGroup, format_option
+from smartlic_client.cli.lazy import VerbGroup
 from smartlic_client.cli.output import emit
 from smartlic_client.cli.request import usage_data
 from smartlic_client.device import Device
@@ -21,7 +21,6 @@ def command() -> None:
 
 
 @command.command("status")
-@format_option
 @click.pass_context
 def status(context: click.Context) -> None:
     """Registration and authorization: `show license status`."""
@@ -49,7 +48,6 @@ def status(context: click.Context) -> None:
 
 
 @command.command("usage")
-@format_option
 @click.pass_context
 def usage(context: click.Context) -> None:
     """The licenses in use: `show license usage`."""

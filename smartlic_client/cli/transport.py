@@ -5,13 +5,11 @@ from __future__ import annotations
 import click
 
 from smartlic_client.cli.common import opened
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 
 @click.command("transport")
 @click.argument("url")
-@format_option
 @click.pass_context
 def command(context: click.Context, url: str) -> None:
     """Set the destination URL, for example the Transport Gateway of a cluster:

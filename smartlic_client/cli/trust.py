@@ -8,7 +8,6 @@ import click
 from cryptography.hazmat.primitives import hashes
 
 from smartlic_client.cli.common import opened
-from smartlic_client.cli.lazy import format_option
 from smartlic_client.cli.output import emit
 
 _LARGEST = 1024 * 1024
@@ -16,7 +15,6 @@ _LARGEST = 1024 * 1024
 
 @click.command("trust")
 @click.argument("file", type=click.File("rb"))
-@format_option
 @click.pass_context
 def command(context: click.Context, file: IO[bytes]) -> None:
     """Trust the CA certificates in FILE (PEM; - is standard input) and no others.

@@ -50,7 +50,7 @@ def test_the_command_exits_0_and_leaves_only_its_report(tmp_path: Path) -> None:
     work = tmp_path / "a folder with blanks"
     done = program("smartlic-mock", tmp_path).run(
         "demo", "--primary", addresses.primary, "--secondary", addresses.secondary,
-        "--vip", addresses.vip, "--work", str(work),
+        "--vip", addresses.vip, "--folder", str(work),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "All 37 steps hold" in done.stdout
