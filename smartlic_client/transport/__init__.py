@@ -1,7 +1,8 @@
 """How a message reaches the server: the TLS handshake with the name check inside, and the drivers over it.
 
 `urls` reads destination URLs, `tls` makes the one kind of TLS context that is used, `errors` turns whatever
-happens below into problems, `sync` sends on requests. No driver is imported here: each costs its library.
+happens below into problems, `sync` sends on requests, `aio` on httpx, and `common` is what these two share.
+No driver is imported here: each costs its library.
 """
 
 from __future__ import annotations

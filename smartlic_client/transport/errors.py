@@ -1,8 +1,8 @@
 """What can go wrong between here and the server, and how exceptions of the libraries below become problems.
 
-No exception of requests, urllib3, http.client, ssl or socket leaves a transport: `problem_for` reads the
-whole chain of causes and picks the most telling one. `problem_for_answer` judges an answer by its status and
-header.
+No exception of requests, httpx, ssl, socket or what is beneath them leaves a transport: `problem_for` reads
+the whole chain of causes and picks the most telling one. `problem_for_answer` judges an answer by its status
+and header.
 """
 
 from __future__ import annotations
@@ -228,6 +228,7 @@ def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseEx
         seen.append(one)
         yield one
         waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
 
 
 def _reason(chain: list[BaseException]) -> str:

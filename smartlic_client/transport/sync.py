@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import socket
 import sys
-import time
 from collections.abc import Mapping
 from contextlib import closing
 from http.cookiejar import DefaultCookiePolicy
@@ -24,22 +23,16 @@ import urllib3
 import urllib3.connection
 import urllib3.exceptions as lower
 
-from smartlic_client.errors import SmartlicError
-from smartlic_client.names import DnsHost, bad_host, parse_host
-from smartlic_client.transport import MAX_ANSWER, HttpAnswer
+from smartlic_client.transport import HttpAnswer
+from smartlic_client.transport.common import HEADER, Addresses, Reading, checked_addresses, checked_proxy
 from smartlic_client.transport.errors import (
     STDLIB_RULES,
     Rules,
-    answer_too_large,
-    bad_proxy,
     connection_closed,
     connection_failed,
     connection_timeout,
-    media_type,
     not_a_licensing_server,
-    parse_retry_after,
     problem_for,
-    problem_for_answer,
     proxy_failed,
     tls_failed,
 )
@@ -96,9 +89,9 @@ class SyncTransport:
     ) -> None:
         self._timeouts = (connect_timeout, read_timeout)
         self._session = _Session()
-        self._session.mount("https://", _Adapter(context_for(anchors_pem), _addresses(resolve or {})))
+        self._session.mount("https://", _Adapter(context_for(anchors_pem), checked_addresses(resolve or {})))
         if proxy is not None:
-            self._session.proxies = {"https": _checked_proxy(proxy)}
+            self._session.proxies = {"https": checked_proxy(proxy)}
 
     def post(self, destination: Destination, body: bytes, content_type: str) -> HttpAnswer:
         """Send a message and return the answer: 2xx, or 4xx with a JSON or XML body.
@@ -137,43 +130,11 @@ class SyncTransport:
 
 
 def _read(response: requests.Response, destination: Destination) -> HttpAnswer:
-    header = {name.lower(): value for name, value in response.headers.items()}
-    if found := problem_for_answer(response.status_code, header, destination, time.time()):
-        raise found
-    body = bytearray()
+    reading = Reading(response.status_code, response.headers, destination)
     # not `iter_content`, which unpacks
     while chunk := response.raw.read(_CHUNK, decode_content=False):
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            raise _too_large(destination)
-    retry_after = parse_retry_after(header.get("retry-after"), header.get("date"), time.time())
-    return HttpAnswer(response.status_code, media_type(header["content-type"]), retry_after, bytes(body))
-
-
-def _too_large(destination: Destination) -> SmartlicError:
-    return answer_too_large(url=destination.url, host=destination.host.text, limit=MAX_ANSWER)
-
-
-def _addresses(resolve: Mapping[tuple[str, int], str]) -> dict[tuple[str, int], str]:
-    """The same with names and addresses in canonical form; an address that is none is `bad-host`."""
-    found = {}
-    for (name, port), text in resolve.items():
-        address = parse_host(text)
-        if isinstance(address, DnsHost):
-            raise bad_host(host=text, reason="names are resolved to addresses")
-        found[parse_host(name).text, port] = address.text
-    return found
-
-
-def _checked_proxy(proxy: str) -> str:
-    try:
-        parts = urlsplit(proxy)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise bad_proxy(reason=str(error)) from None
-    if parts.scheme != "http" or not host or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise bad_proxy(reason="it is no URL of the form http://HOST:PORT")
-    return proxy
+        reading.feed(chunk)
+    return reading.finish()
 
 
 class _Session(requests.Session):
@@ -184,13 +145,7 @@ class _Session(requests.Session):
         self.trust_env = False
         self.adapters.clear()  # http:// among them
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self.headers.update(
-            {
-                "User-Agent": "smartlic",
-                "Accept": "application/json, application/soap+xml, text/xml",
-                "Accept-Encoding": "identity",
-            }
-        )
+        self.headers.update(HEADER)
 
     def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
         """No answer is a redirect. (Even unfollowed, requests would read its whole body to look ahead.)"""
@@ -200,7 +155,7 @@ class _Session(requests.Session):
 class _Adapter(requests.adapters.HTTPAdapter):
     """Connects with one `LicensingContext`, and to the addresses given for names."""
 
-    def __init__(self, context: LicensingContext, addresses: dict[tuple[str, int], str]) -> None:
+    def __init__(self, context: LicensingContext, addresses: Addresses) -> None:
         self._context = context
         self._addresses = addresses
         super().__init__()
