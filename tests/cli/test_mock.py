@@ -360,19 +360,21 @@ def test_folders_that_cannot_be(tmp_path: Path) -> None:
 
 
 def test_journals_that_cannot_be(tmp_path: Path) -> None:
-    """A journal of another version, or damaged, is found as its server starts; the other one ends too."""
+    """Journals of another version, or damaged, are found as the servers start: told, and none is left."""
     folder = tmp_path / "c"
     with up(folder, *addresses_as_options(new_addresses())):
         pass
-    journal = folder / "nodes" / "secondary" / "journal.sqlite"
-    with closing(sqlite3.connect(journal)) as db:
-        db.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
-        db.commit()
+    journals = [folder / "nodes" / name / "journal.sqlite" for name in ("primary", "secondary")]
+    for journal in journals:
+        with closing(sqlite3.connect(journal)) as db:
+            db.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
+            db.commit()
     error = _up_refused(folder, "folder-version", 1)
-    assert str(journal) in error["sentence"]
-    journal.write_bytes(b"no journal at all" * 1000)
+    assert any(str(journal) in error["sentence"] for journal in journals)
+    for journal in journals:
+        journal.write_bytes(b"no journal at all" * 1000)
     _up_refused(folder, "journal-damaged", 1, form="json")
-    assert journal.read_bytes().startswith(b"no journal at all")
+    assert all(journal.read_bytes().startswith(b"no journal at all") for journal in journals)
 
 
 # ---- down and up again ------------------------------------------------------------------------------------
@@ -452,7 +454,7 @@ def test_consoles_and_nobody_active(tmp_path: Path) -> None:
         assert mock.json("status")["active"] is None
         assert "held by nobody" in mock.run("status").stdout
         for call in (["accounts"], ["token", "create"], ["sync"]):
-            error = assert_error(mock.run(*call, "--format", "json"), "not-active", 2)
+            error = assert_error(mock.run(*call, "--format", "json"), "nobody-active", 2)
             assert error["retry_after"] == 1
         start = mock.run("console", "primary", "ha_cluster_start").stdout
         assert start.index("corosync") < start.index("pacemaker")
