@@ -15,7 +15,7 @@ from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.errors import CallerError, problem
-from smartlic_client.cli.output import say, wants_json
+from smartlic_client.cli.output import note, say, wants_json
 
 OTHER_ADDRESSES = problem(
     "other-addresses",
@@ -61,13 +61,21 @@ def command(context: click.Context, /, **addresses: Any) -> None:
         raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
 
     def on_up(status: dict[str, Any]) -> None:
+        active = status["active"] is not None
         if wants_json():
-            line = {"ok": True, "up": True, "folder": str(folder), "status": status}
+            problems = [found.as_dict() for found in supervisor.problems]
+            line = {"ok": active, "up": active, "folder": str(folder), "problems": problems, "status": status}
             say(msgspec.json.encode(line).decode())
             return
+        for found in supervisor.problems:
+            note(f"warning: {found.sentence} [{found.code}]")
+            note(f"  what to do: {found.mend}")
         vip = supervisor.config.vip
         host = f"[{vip.host}]" if ":" in vip.host else vip.host
         say(text(status))
+        if not active:
+            say(f"\nNo server is Active. The consoles are there; the folder is {folder}. Ctrl-C stops it.")
+            return
         say(f"\nThe cluster is up; its folder is {folder}")
         say(f"  Pages:    https://{host}:{vip.gui_port}/")
         say(f"  Products: https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler")

@@ -116,6 +116,11 @@ def create(folder: str | os.PathLike[str], config: ClusterConfig | None = None) 
     layout = Layout(folder)
     if layout.cluster_json.exists():
         raise FOLDER_EXISTS(folder=str(layout.folder))
+    for name in NODES:
+        if layout.journal(name).exists():
+            raise FOLDER_DAMAGED(
+                path=str(layout.cluster_json), detail="it is missing, and there are journals"
+            )
     folders = (layout.folder, layout.witness, layout.peer, layout.folder / "nodes")
     for path in (*folders, *map(layout.node, NODES)):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)

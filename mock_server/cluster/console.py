@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mock_server.cluster.decide import NOT_IN_SYNC
+from mock_server.cluster.decide import waits_for_peer
 
 STOP_PACEMAKER = "Stopping Cluster (pacemaker)..."
 STOP_COROSYNC = "Stopping Cluster (corosync)..."
@@ -74,9 +74,15 @@ def cut_lines(cut: dict[str, Any]) -> list[str]:
     """Rule 6: what a returning node dropped."""
     if not cut.get("changes"):
         return []
+    count = cut["changes"]
+    were = "was" if count == 1 else "were"
     if cut.get("saved"):
-        return [f"{cut['changes']} changes after {cut['after']} were set aside; they are in {cut['saved']}."]
-    return [f"{cut['changes']} changes after {cut['after']} were cut; none of them was acknowledged."]
+        return [f"{_changes(count)} after {cut['after']} {were} set aside; they are in {cut['saved']}."]
+    return [f"{_changes(count)} after {cut['after']} {were} cut; none of them was acknowledged."]
+
+
+def _changes(count: int) -> str:
+    return f"{count} change{'' if count == 1 else 's'}"
 
 
 def ha_status(status: dict[str, Any]) -> list[str]:
@@ -106,7 +112,7 @@ def ha_status(status: dict[str, Any]) -> list[str]:
     ]
     if status["reason"]:
         lines.append(f"{title(status['node'])}: {status['reason']}")
-    if status["problem"]:
+    if status["problem"] and status["problem"]["sentence"] != status["reason"]:
         lines.append(f"{title(status['node'])}: {status['problem']['sentence']}")
     return lines + cut_lines(status.get("cut") or {})
 
@@ -119,11 +125,11 @@ def _replication(status: dict[str, Any]) -> str:
     slaves = [s["name"] for s in status["servers"].values() if s["database"] == "Replication Slave"]
     if not slaves or status["active"] is None:
         return "none"
-    lag = f", {status['lag']} changes behind" if status["lag"] is not None else ""
+    lag = f", {_changes(status['lag'])} behind" if status["lag"] is not None else ""
     return f"{title(status['active'])} (Master) -> {title(slaves[0])} (Slave){lag}"
 
 
 def _mend(status: dict[str, Any]) -> list[str]:
-    if status["reason"] != NOT_IN_SYNC:
+    if not waits_for_peer(status["reason"]):
         return []
     return ["Start the other server, or run `ha_cluster_start --force` to give up what only it has."]

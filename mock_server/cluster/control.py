@@ -25,6 +25,7 @@ from mock_server.errors import SmartlicError
 log = logging.getLogger(__name__)
 
 LINE_LIMIT = 4 << 20
+_PREFIX = "smartlic-"
 
 Request = dict[str, Any]
 Dispatch = Callable[[Request], Awaitable[dict[str, Any] | AsyncIterator[str]]]
@@ -41,12 +42,13 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self) -> Path:
-        """Listen; the socket's path."""
+    async def open(self, former: str | None = None) -> Path:
+        """Listen; the socket's path. `former`: that of a process which is dead and could not remove it."""
+        _remove(former)
         base = os.environ.get("XDG_RUNTIME_DIR")
         if base is None or len(base) > 60 or not os.access(base, os.W_OK):
             base = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 there
-        self._folder = Path(tempfile.mkdtemp(prefix="smartlic-", dir=base))
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         path = self._folder / "control"
         self._server = await asyncio.start_unix_server(self._serve, path, limit=LINE_LIMIT)
         return path
@@ -98,6 +100,12 @@ class ControlServer:
         except Exception:
             log.exception("control request failed")
             await send({"ok": False, "error": describe(INTERNAL(node=self._name, log=str(self._log_path)))})
+
+
+def _remove(former: str | None) -> None:
+    folder = Path(former).parent if former else None
+    if folder is not None and folder.name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def describe(error: SmartlicError) -> dict[str, Any]:

@@ -32,11 +32,18 @@ class View:
     me: str
     primary: bool
     record: Record | None
+    index: int
+    """The last change in this node's journal."""
     peer: Peer
     connections: int
     """Of heartbeat and replication, how many are open."""
     silence: float
     """Seconds since the last byte on either of them, or since this node's start."""
+
+
+def waits_for_peer(reason: str) -> bool:
+    """Whether a node will wait until its peer is there, or until it is forced (rule 7)."""
+    return reason == NOT_IN_SYNC or reason.startswith(JOURNAL_SHORT.partition("{")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Verdict:
     reason: str
 
 
+JOURNAL_SHORT = "its journal ends at change {index}, and once held {had}: cannot take over"
 NOT_IN_SYNC = "Standby, not in sync: cannot take over"
 
 
@@ -64,6 +72,8 @@ def may_take_over(view: View) -> Verdict:
         return Verdict(False, NOT_IN_SYNC)
     if record.mode != "cluster":
         return Verdict(False, f"the cluster was torn down: {record.active} stands alone")
+    if not whole(record, view.index):
+        return Verdict(False, JOURNAL_SHORT.format(index=view.index, had=record.index))
     if record.active == view.me:
         return Verdict(True, "this node was the last Active")
     if view.connections == 0 and view.peer is Peer.GONE:
@@ -77,6 +87,11 @@ def may_take_over(view: View) -> Verdict:
     if view.connections == 0:
         return Verdict(False, "waiting for the peer")
     return Verdict(False, "the peer is Active")
+
+
+def whole(record: Record, index: int) -> bool:
+    """Whether a journal that ends at `index` can be one that the record lists: a lost one cannot."""
+    return index >= record.index
 
 
 def forced_take_over(view: View) -> Verdict:
@@ -94,21 +109,27 @@ def leading(record: Record | None, me: str, index: int, *, forced: bool) -> Reco
     `forced` sticks until the other node has been listed again: rule 6 asks for it.
     """
     if record is None:
-        return Record(0, 1, (me,), me, start_index=index, forced=forced)
+        return Record(0, 1, (me,), me, start_index=index, index=index, forced=forced)
     sticky = record.forced and record.in_sync == (me,)
     return msgspec.structs.replace(
-        record, epoch=record.epoch + 1, in_sync=(me,), active=me, start_index=index, forced=forced or sticky
+        record,
+        epoch=record.epoch + 1,
+        in_sync=(me,),
+        active=me,
+        start_index=index,
+        index=index,
+        forced=forced or sticky,
     )
 
 
-def listing(record: Record, me: str, peer: str) -> Record:
+def listing(record: Record, me: str, peer: str, index: int) -> Record:
     """The record that lists the peer in sync, again or for the first time (rule 2)."""
-    return msgspec.structs.replace(record, in_sync=(me, peer), forced=False)
+    return msgspec.structs.replace(record, in_sync=(me, peer), index=index, forced=False)
 
 
-def delisting(record: Record, me: str) -> Record:
+def delisting(record: Record, me: str, index: int) -> Record:
     """The record that takes the peer off the list (rule 2)."""
-    return msgspec.structs.replace(record, in_sync=(me,))
+    return msgspec.structs.replace(record, in_sync=(me,), index=index)
 
 
 def deposed(record: Record | None, me: str, epoch: int) -> bool:

@@ -134,10 +134,12 @@ class Duties:
         node = self._node
         record = await node.aside(node.witness.read)
         node.record = record
-        listed = record is None or (node.name in record.in_sync and record.mode == "cluster")
+        index = self._worker.journal.head.idx
+        listed = record is None or (
+            node.name in record.in_sync and record.mode == "cluster" and decide.whole(record, index)
+        )
         if not listed and not forced:
             return None
-        index = self._worker.journal.head.idx
         wanted = decide.leading(record, node.name, index, forced=forced and not listed)
         return await node.aside(node.witness.compare_and_set, record, wanted)
 
@@ -172,7 +174,9 @@ class Duties:
         # Before the record says so: should the session end now, nothing leaves until it is taken off.
         self._ledger.listed = True
         if node.peer not in record.in_sync or self._doubt:
-            wrote = await self._change_record(lambda seen: decide.listing(seen, node.name, node.peer))
+            wrote = await self._change_record(
+                lambda seen: decide.listing(seen, node.name, node.peer, self._ledger.safe)
+            )
             if wrote is None:
                 self._later(Event.PEER_CAUGHT_UP)
             if not wrote:
@@ -186,7 +190,9 @@ class Duties:
         if self._handed_over or record is None or not self._ledger.is_open:
             return  # nothing is acknowledged any more: the peer still has all that was
         if node.peer in record.in_sync or self._doubt:
-            wrote = await self._change_record(lambda seen: decide.delisting(seen, node.name))
+            wrote = await self._change_record(
+                lambda seen: decide.delisting(seen, node.name, self._ledger.local)
+            )
             if wrote is None:
                 self._later(Event.PEER_LOST)
             if not wrote:

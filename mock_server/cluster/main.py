@@ -32,6 +32,7 @@ from mock_server.cluster.machine import ServiceFactory
 from mock_server.cluster.node import Node
 from mock_server.cluster.ops import Operations
 from mock_server.cluster.problems import SERVICE_NOT_FOUND
+from mock_server.cluster.processes import alive, read_node_file
 from mock_server.cluster.roles import Event
 from mock_server.errors import SmartlicError
 
@@ -73,7 +74,9 @@ async def _run(node: Node, options: argparse.Namespace) -> None:
     if options.parent_fd is not None:
         loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, loop, ending)
     control = ControlServer(node.name, node.layout.log(node.name), Operations(node).dispatch)
-    node.control_path = str(await control.open())
+    former = read_node_file(node.layout.node_json(node.name))
+    stale = former.control if former is not None and not alive(former.process) else None
+    node.control_path = str(await control.open(stale))
     node.begin()
     log.info("process %d of %s", os.getpid(), node.name)
     _say({"ready": True, "control": node.control_path})

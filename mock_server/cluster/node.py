@@ -125,8 +125,14 @@ class Node:
 
     async def stop(self) -> None:
         """Planned stop (rule 8)."""
-        if self.state is not State.STOPPED:
-            await self.command(Event.STOP)
+
+        def may_stop() -> bool:
+            return (self.state, Event.STOP) in TABLE and not self._busy
+
+        # A start that is under way may end in a stop by itself.
+        await self.until(lambda: self.at_rest() or may_stop(), 15.0)
+        if not self.at_rest():
+            self.post(Event.STOP)
         await self.until(self.at_rest, 15.0)
 
     def at_rest(self) -> bool:
@@ -224,6 +230,7 @@ class Node:
             self.name,
             self.name == "primary",
             self.record,
+            self.index,
             peer,
             self.peers.connections,
             self.peers.silence(time.monotonic()),
@@ -352,7 +359,7 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """The cluster as this node sees it."""
-        heartbeat = self.peers.connected("heartbeat")
+        heartbeat = self.peers.heard("heartbeat", time.monotonic())
         beat = self._peer_beat if self.peers.connections else None
         there = known(beat.state) if beat else status.recorded_state(self.layout, self.peer)
         if self.state in ACTIVE_STATES and there in ACTIVE_STATES:

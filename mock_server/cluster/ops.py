@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from mock_server.cluster import console
-from mock_server.cluster.decide import NOT_IN_SYNC, forced_take_over
+from mock_server.cluster.decide import forced_take_over, waits_for_peer
 from mock_server.cluster.node import Node
 from mock_server.cluster.problems import BAD_REQUEST, NOT_ACTIVE, UNKNOWN_OP
 from mock_server.cluster.roles import ACTIVE_STATES, Event, State, role
@@ -30,6 +30,8 @@ class Operations:
     async def dispatch(self, request: dict[str, Any]) -> dict[str, Any] | AsyncIterator[str]:
         node = self._node
         match request.pop("op"):
+            case "ping":
+                return {}
             case "status":
                 return await self.status()
             case "console":
@@ -43,7 +45,7 @@ class Operations:
                     raise NOT_ACTIVE(node=node.name, state=role(node.state), retry_after=1)
                 return await node.service.control[op](request)
             case op:
-                known = ["console", "drill", "status", "wait", *node.service.control]
+                known = ["console", "drill", "ping", "status", "wait", *node.service.control]
                 raise UNKNOWN_OP(op=op, known=", ".join(sorted(known)))
 
     async def status(self) -> dict[str, Any]:
@@ -160,7 +162,7 @@ class Operations:
 
         with contextlib.suppress(TimeoutError):
             await node.until(begun, _PEER_PATIENCE)
-        if node.state is not State.WAITING or node.reason != NOT_IN_SYNC:
+        if node.state is not State.WAITING or not waits_for_peer(node.reason):
             with contextlib.suppress(TimeoutError):
                 await node.until(done, _START_PATIENCE)
 

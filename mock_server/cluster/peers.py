@@ -16,6 +16,7 @@ from typing import Protocol
 
 from mock_server.cluster import identity, wire
 from mock_server.cluster.config import ClusterConfig, Layout, peer_of
+from mock_server.cluster.decide import HUNG_AFTER
 from mock_server.cluster.link import Link
 from mock_server.cluster.processes import ProcessId
 from mock_server.cluster.sockets import bind
@@ -115,6 +116,11 @@ class Peers:
 
     def connected(self, kind: wire.Kind) -> bool:
         return kind in self._links
+
+    def heard(self, kind: wire.Kind, now: float) -> bool:
+        """Whether the connection is there and the peer has spoken on it lately: a hung one has not."""
+        link = self._links.get(kind)
+        return link is not None and now - link.last_byte < HUNG_AFTER
 
     def silence(self, now: float) -> float:
         """Seconds since the last byte on either, or since the start."""

@@ -10,6 +10,13 @@ NOT_ACTIVE = problem(
     "{node} is not the Active server of this cluster ({state}).",
     "Ask again by the VIP in a second; `ha_status` says who is Active.",
 )
+NOBODY_ACTIVE = problem(
+    "nobody-active",
+    CommunicationError,
+    "No server of this cluster is Active.",
+    "In a failover one is in a moment. Else `smartlic-mock console primary ha_status` says why (and the "
+    "same for secondary), and ha_cluster_start starts one.",
+)
 FLUSH_FAILED = problem(
     "flush-failed",
     CommunicationError,
@@ -64,6 +71,13 @@ NO_CLUSTER = problem(
     "{folder} holds no cluster.",
     "Create one there first, or give the folder of an existing one.",
 )
+NODE_HUNG = problem(
+    "node-hung",
+    CommunicationError,
+    "The {node} does not answer; its process {pid} hangs.",
+    "Its `ha_status` is answered by the other server. End the process (kill -9 {pid}), then start it: "
+    "ha_cluster_start.",
+)
 FOLDER_DAMAGED = problem(
     "folder-damaged",
     CallerError,
@@ -97,8 +111,9 @@ WITNESS_DAMAGED = problem(
 NOT_IN_SYNC = problem(
     "not-in-sync",
     RefusedError,
-    "{node} is Standby, not in sync: it cannot take over.",
-    "Start its peer, {peer}. `ha_cluster_start --force` gives up what only the peer has.",
+    "No server is Active; the {node} waits: {reason}.",
+    "If the {peer} has what this one lacks, start it: smartlic-mock console {peer_name} ha_cluster_start, "
+    "with --force where it waits too. What only the other one has is given up then.",
 )
 NODE_FAILED = problem(
     "node-failed",

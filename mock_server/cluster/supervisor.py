@@ -26,9 +26,9 @@ from mock_server.cluster.files import write_private
 from mock_server.cluster.problems import (
     ALREADY_RUNNING,
     BAD_REQUEST,
-    NOT_ACTIVE,
+    NOBODY_ACTIVE,
+    NODE_HUNG,
     NOT_IN_SYNC,
-    NOT_RUNNING,
     START_TIMEOUT,
 )
 from mock_server.cluster.processes import alive, myself, open_pidfd, read_node_file
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 _OLD_NODES = 8.0
 _STATUS = 1.0
+_SLICE = 2.0
 _CONSOLE = 60.0
 _FORWARD = 30.0
 _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
@@ -58,6 +59,7 @@ class Supervisor:
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
         self._lock: int | None = None
         self._ended = asyncio.Event()
+        self.problems: list[SmartlicError] = []
 
     # --- life
 
@@ -75,18 +77,23 @@ class Supervisor:
     async def up(self, within: float = 30.0) -> dict[str, Any]:
         """Start both nodes; return the status when one is Active and the other in sync.
 
-        What hinders it is raised as the problem that it is, and then nothing is left running."""
+        What hinders both is raised as the problem that it is, and then nothing is left running. It goes on
+        where one can serve without the other, and where only an operator can decide who may (rule 7); what
+        is wrong then is in `problems`.
+        """
         self._take_lock()
         try:
+            for name in NODES:
+                self.layout.node(name).mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._wait_for_old_nodes()
             self._preflight()
-            path = await self._control.open()
+            path = await self._control.open(self._former_control())
             me = myself()
             told = {"pid": me.pid, "started": me.started, "control": str(path)}
             write_private(self.layout.control_json, json.dumps(told).encode() + b"\n")
             await asyncio.gather(*(child.start() for child in self.children.values()))
-            await asyncio.gather(*(self._wait_for(child, within) for child in self.children.values()))
-            return await self.status()
+            self.problems = await self._wait_for_roles(within)
+            return await self._status_or_problem()
         except BaseException:
             await self.down()
             raise
@@ -137,6 +144,13 @@ class Supervisor:
                 loop.remove_reader(descriptor)
                 os.close(descriptor)
 
+    def _former_control(self) -> str | None:
+        """The control socket of a supervisor that was killed: its lock is free, so it is dead."""
+        try:
+            return str(json.loads(self.layout.control_json.read_bytes())["control"])
+        except (OSError, ValueError, KeyError):
+            return None
+
     def _preflight(self) -> None:
         """Find out that an address is taken before any process is started."""
         vip = self.config.vip
@@ -148,16 +162,42 @@ class Supervisor:
         for host, port, is_vip in wanted:
             bind(host, port, vip=is_vip).close()
 
-    async def _wait_for(self, child: Child, within: float) -> None:
-        said = await child.result({"op": "wait", "seconds": within}, within + 5)
-        if said["problem"] is not None:
-            raise revive(said["problem"])
-        if said["state"] not in (State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY):
-            if said["reason"] == decide.NOT_IN_SYNC:
-                peer = console.title(peer_of(child.name))
-                raise NOT_IN_SYNC(node=console.title(child.name), peer=peer)
-            log_path = str(self.layout.log(child.name))
-            raise START_TIMEOUT(node=child.name, seconds=within, detail=said["reason"], log=log_path)
+    async def _wait_for_roles(self, within: float) -> list[SmartlicError]:
+        """Until both have their role; or until it is clear that they have not, and why."""
+        until = asyncio.get_running_loop().time() + within
+        while True:
+            left = until - asyncio.get_running_loop().time()
+            said = await asyncio.gather(*(self._wait_for(child, left) for child in self.children.values()))
+            waiting = [decide.waits_for_peer(told["reason"]) for told in said if not _settled(told)]
+            if not waiting or (all(waiting) and len(waiting) == len(said)) or left <= 0:
+                return [problem for told in said if (problem := self._problem_of(told, within)) is not None]
+
+    async def _wait_for(self, child: Child, left: float) -> dict[str, Any]:
+        seconds = max(0.0, min(left, _SLICE))
+        return await child.result({"op": "wait", "seconds": seconds}, seconds + 5)
+
+    def _problem_of(self, told: dict[str, Any], within: float) -> SmartlicError | None:
+        name = told["node"]
+        if told["problem"] is not None:
+            return revive(told["problem"])
+        if _settled(told):
+            return None
+        if decide.waits_for_peer(told["reason"]):
+            peer = peer_of(name)
+            return NOT_IN_SYNC(
+                node=console.title(name), reason=told["reason"], peer=console.title(peer), peer_name=peer
+            )
+        log_path = str(self.layout.log(name))
+        return START_TIMEOUT(node=name, seconds=within, detail=told["reason"], log=log_path)
+
+    async def _status_or_problem(self) -> dict[str, Any]:
+        """The status, if somebody serves or an operator's word is all that is missing."""
+        status = await self.status()
+        if status["active"] is None:
+            for problem in self.problems:
+                if problem.code != NOT_IN_SYNC.code:
+                    raise problem
+        return status
 
     # --- control
 
@@ -239,14 +279,17 @@ class Supervisor:
                     yield text
                 return
         try:
-            async for answer in child.ask({"op": "console", "line": line}, _console_patience(command)):
-                if "line" in answer:
-                    yield answer["line"]
+            await child.result({"op": "ping"}, _STATUS)
         except TimeoutError:
+            # A hung node must not hang its `ha_status`, which its peer can answer.
             if command != ["ha_status"]:
-                raise NOT_RUNNING(folder=str(self.layout.node(child.name))) from None
+                raise NODE_HUNG(node=console.title(child.name), pid=child.pid) from None
             for text in console.ha_status(await self._status_of(child.name)):
                 yield text
+            return
+        async for answer in child.ask({"op": "console", "line": line}, _CONSOLE):
+            if "line" in answer:
+                yield answer["line"]
 
     async def _console_of_dead(self, name: str, command: list[str]) -> list[str]:
         match command:
@@ -274,18 +317,15 @@ class Supervisor:
 
     async def _ask_active(self, request: Request) -> dict[str, Any]:
         """Forward a service's own operation to the Active, wherever it is."""
-        actives_first = reversed(self._standby_first())
-        refusal: SmartlicError = NOT_ACTIVE(node="nobody", state="none is Active", retry_after=1)
-        for child in actives_first:
+        for child in reversed(self._standby_first()):
             try:
                 return await child.result(request, _FORWARD)
             except TimeoutError:
-                raise NOT_ACTIVE(node=child.name, state="it does not answer", retry_after=1) from None
+                raise NODE_HUNG(node=console.title(child.name), pid=child.pid, retry_after=1) from None
             except SmartlicError as error:
                 if error.code not in ("not-active", "not-running"):
                     raise
-                refusal = error if error.code == "not-active" else refusal
-        raise refusal
+        raise NOBODY_ACTIVE(retry_after=1)
 
     def _child(self, request: Request) -> Child:
         name = request.get("node")
@@ -294,13 +334,13 @@ class Supervisor:
         return self.children[name]
 
 
+def _settled(told: dict[str, Any]) -> bool:
+    """Whether a node has its role, or a problem that keeps it from having one."""
+    return told["problem"] is not None or told["state"] in (State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY)
+
+
 def _without_node(request: Request) -> Request:
     return {key: value for key, value in request.items() if key != "node"}
-
-
-def _console_patience(command: list[str]) -> float:
-    """A hung node must not hang its `ha_status`, which its peer can answer."""
-    return _STATUS if command == ["ha_status"] else _CONSOLE
 
 
 def is_up(folder: str | os.PathLike[str]) -> bool:

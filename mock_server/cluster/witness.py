@@ -21,7 +21,10 @@ _KEEP = 16  # records that stay behind the highest one, for people to read
 
 
 class Record(msgspec.Struct, frozen=True):
-    """Who has every acknowledged change, and who of them is Active."""
+    """Who has every acknowledged change, and who of them is Active.
+
+    `start_index`: where the epoch begins. `index`: a change that all who are listed have had on their disks.
+    """
 
     number: int
     epoch: int
@@ -29,6 +32,7 @@ class Record(msgspec.Struct, frozen=True):
     active: str
     mode: Literal["cluster", "stand-alone"] = "cluster"
     start_index: int = 0
+    index: int = 0
     forced: bool = False
 
 

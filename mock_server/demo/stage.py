@@ -142,8 +142,11 @@ class Stage:
 
 
 @contextmanager
-def raised_cluster(folder: Path, addresses: Addresses) -> Iterator[Stage]:
-    """A cluster started by `smartlic-mock up` in a process of its own, and stopped at the end."""
+def raised_cluster(folder: Path, addresses: Addresses, *, active: bool = True) -> Iterator[Stage]:
+    """A cluster started by `smartlic-mock up` in a process of its own, and stopped at the end.
+
+    `active` False: one of which no server can become Active by itself; its consoles are there.
+    """
     command = [sys.executable, "-m", "mock_server.cli", "--folder", str(folder / "cluster"), "up"]
     for name, value in vars(addresses).items():
         command += [f"--{name.replace('_', '-')}", str(value)]
@@ -157,9 +160,10 @@ def raised_cluster(folder: Path, addresses: Addresses) -> Iterator[Stage]:
     )
     assert process.stdout is not None  # noqa: S101 - narrows the type
     try:
-        _wait_until_up(process, folder)
+        _wait_until_up(process, folder, active)
         stage = Stage(folder)
-        stage.anchor.write_text(stage.ask("certificates")["trust_anchor"], encoding="ascii")
+        if active:
+            stage.anchor.write_text(stage.ask("certificates")["trust_anchor"], encoding="ascii")
         yield stage
     finally:
         process.terminate()
@@ -171,11 +175,11 @@ def raised_cluster(folder: Path, addresses: Addresses) -> Iterator[Stage]:
         process.stdout.close()
 
 
-def _wait_until_up(process: subprocess.Popen[str], folder: Path) -> None:
+def _wait_until_up(process: subprocess.Popen[str], folder: Path, active: bool) -> None:
     assert process.stdout is not None  # noqa: S101 - narrows the type
     said = []
     for line in process.stdout:
-        if '"up": true' in line or '"up":true' in line:
+        if f'"up":{json.dumps(active)}' in line:
             return
         said.append(line)
     raise _why_not("".join(said), folder)

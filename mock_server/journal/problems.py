@@ -14,5 +14,6 @@ JOURNAL_DAMAGED = problem(
     "journal-damaged",
     CallerError,
     "The journal {path} is damaged: {detail}.",
-    "Move this node's folder away and start the node again: it then copies everything from its peer.",
+    "Move journal.sqlite* of this server away and start the cluster again: it copies everything from the "
+    "other one, which may have to be started with `ha_cluster_start --force`.",
 )

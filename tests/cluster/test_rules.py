@@ -237,7 +237,7 @@ def test_rule_6_a_returning_node_cuts_what_was_never_acknowledged(running: Nodes
     running.start("primary")
     status = running.wait("primary", "standby")
     assert status["cut"] == {"changes": 1, "after": 2, "saved": None}
-    assert any("1 changes after 2 were cut" in line for line in running.console("primary", "ha_status"))
+    assert any("1 change after 2 was cut" in line for line in running.console("primary", "ha_status"))
     assert "lost" not in running.get("/dump")[1]["writes"]
     assert _rows(running, "primary") == _rows(running, "secondary")
 

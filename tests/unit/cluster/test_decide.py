@@ -34,12 +34,14 @@ records = st.builds(
     active=st.sampled_from(NAMES),
     mode=st.sampled_from(["cluster", "cluster", "stand-alone"]),
     forced=st.booleans(),
+    index=st.integers(0, 4),
 )
 views = st.builds(
     View,
     me=st.sampled_from(NAMES),
     primary=st.booleans(),
     record=st.none() | records,
+    index=st.integers(0, 9),
     peer=st.sampled_from(Peer),
     connections=st.integers(0, 2),
     silence=st.floats(0, 10),
@@ -68,9 +70,9 @@ def test_rule_1_becoming_active_raises_the_epoch(
 @given(records)
 def test_rule_2_listing_and_delisting_keep_the_epoch(record: Record) -> None:
     """The Active changes the list in its own epoch, and stays on it."""
-    listed = listing(record, "primary", "secondary")
+    listed = listing(record, "primary", "secondary", 5)
     assert set(listed.in_sync) == set(NAMES)
-    alone = delisting(listed, "primary")
+    alone = delisting(listed, "primary", 7)
     assert alone.in_sync == ("primary",)
     assert alone.epoch == listed.epoch == record.epoch
 
@@ -92,7 +94,7 @@ def test_rule_3_deposed_is_who_is_not_the_records_active(record: Record, me: str
 def test_rule_4_dead_or_hung_and_nothing_else(peer: Peer, connections: int, silence: float) -> None:
     """A listed node that was not the last Active takes over from the dead and the hung only."""
     record = Record(2, 1, NAMES, "primary")
-    view = View("secondary", False, record, peer, connections, silence)
+    view = View("secondary", False, record, record.index if record else 0, peer, connections, silence)
     dead = view.connections == 0 and view.peer is not Peer.ALIVE
     hung = view.silence >= HUNG_AFTER
     assert may_take_over(view).lead == (dead or hung)
@@ -129,7 +131,7 @@ def test_rule_6_a_forced_start_is_remembered_until_the_peer_was_listed(record: R
     """The next Active of the same side still asks its peer to keep what it cuts."""
     forced = leading(record, "primary", 0, forced=True)
     assert leading(forced, "primary", 0, forced=False).forced
-    assert not leading(listing(forced, "primary", "secondary"), "secondary", 0, forced=False).forced
+    assert not leading(listing(forced, "primary", "secondary", 0), "secondary", 0, forced=False).forced
 
 
 @given(views)
