@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from smartlic_client.device import Device, Outcome
+    from smartlic_client.device_async import AsyncDevice
     from smartlic_client.errors import (
         AnswerError,
         BusyError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnswerError",
+    "AsyncDevice",
     "BusyError",
     "CallerError",
     "CommunicationError",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AsyncDevice": "device_async",
     "Device": "device",
     "Outcome": "device",
     "IdToken": "protocol.identity",

@@ -5,7 +5,8 @@
         device.request("regid.2018-12.com.cisco.DNA_P_50M_A,1.0_100fb8b2-f5cc-459c-9253-ac77b827fd71", 3)
 
 While it is open, the folder is locked against other processes. What was meant is on disk before it is sent:
-after a crash, the next call goes on with the same message.
+after a crash, the next call goes on with the same message. What a device does, and in which order, is in
+`smartlic_client.errands`; here it is carried out in the calling thread, in `device_async` in an event loop.
 """
 
 from __future__ import annotations
@@ -13,29 +14,28 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 from cryptography import x509
 
-from smartlic_client.errors import CallerError, RefusedError, RemoteError, SmartlicError, problem
+from smartlic_client.errands import Answer, Errand, Errands, Outcome, Persist, Send, Settings, Step, Wait
+from smartlic_client.errors import CallerError, RemoteError, SmartlicError, problem
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.agent import Agent
-from smartlic_client.protocol.flow import Environment, Persist, Send, deliver
+from smartlic_client.protocol.flow import Environment
 from smartlic_client.protocol.identity import IdToken, Udi, printable, software_id
-from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest
 from smartlic_client.protocol.record import Record
-from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.store import Store
 from smartlic_client.transport.urls import Destination
 
 if TYPE_CHECKING:
     from smartlic_client.transport.sync import SyncTransport
 
-__all__ = ["Device", "Outcome", "Settings", "SystemEnvironment"]
+__all__ = ["DEFAULT_SOFTWARE_ID", "Device", "DeviceFolder", "Outcome", "Settings", "SystemEnvironment"]
 
 DEVICE_EXISTS = problem(
     "device-exists",
@@ -55,37 +55,10 @@ NOT_A_RECORD = problem(
     "The device in {folder} cannot be read: {why}.",
     "Its file was changed by hand or by another program: put the right one back, or make a new device.",
 )
-NO_DESTINATION = problem(
-    "no-destination",
-    CallerError,
-    "This device has no destination URL.",
-    "Set the Transport Gateway URL with the cluster's VIP or FQDN: smartlic transport "
-    "https://VIP:PORT/Transportgateway/services/DeviceRequestHandler",
-)
-NO_ANCHOR = problem(
-    "no-trust-anchor",
-    CallerError,
-    "This device has no trust anchor, so it can trust no server.",
-    "Get it from the server (https://VIP:8443/trust-anchor.pem, or `smartlic-mock certificates`), compare "
-    "its fingerprint, and give it: smartlic trust FILE",
-)
-BAD_ANCHOR = problem(
-    "bad-trust-anchor",
-    CallerError,
-    "What was given is no trust anchor: {why}.",
-    "Give one or more CA certificates in PEM.",
-)
 
-_DEFAULT_SOFTWARE_ID = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
+DEFAULT_SOFTWARE_ID = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
 
-
-class Settings(msgspec.Struct, kw_only=True):
-    """Where the device's server is, and whom it trusts. `anchors`: PEM of CA certificates."""
-
-    url: str | None = None
-    transport: TransportKind = TransportKind.CALLHOME
-    anchors: str | None = None
-    proxy: str | None = None
+T = TypeVar("T")
 
 
 class SystemEnvironment:
@@ -96,12 +69,60 @@ class SystemEnvironment:
     new_key = staticmethod(signing.new_key)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """`changed`: something is different now. `pending`: what could not be told yet, and why; it is kept."""
+class DeviceFolder:
+    """A device on disk, locked from `open` to `close`: its store, and the record and settings found there."""
 
-    changed: bool
-    pending: SmartlicError | None = None
+    def __init__(self, store: Store, lock: AbstractContextManager[None]) -> None:
+        self.store = store
+        self._lock: AbstractContextManager[None] | None = lock
+        self.record, self.settings = self.read(store)
+
+    @staticmethod
+    def create(folder: Path, udi: Udi, software: str, hostname: str | None) -> None:
+        """Raises bad-udi, bad-tag, bad-text, device-exists, and as `Store`."""
+        name = printable(hostname, "hostname") if hostname is not None else None
+        record = Record(udi=udi.validated(), software_id=software_id(software), hostname=name)
+        store = Store(folder)
+        with store.locked():
+            if store.load() is not None:
+                raise DEVICE_EXISTS(folder=str(folder))
+            store.save(_data(record, Settings()))
+
+    @classmethod
+    def open(cls, folder: Path, lock_timeout: float) -> Self:
+        """Raises no-device, store-busy, store-damaged and so on."""
+        store = _store(folder)
+        lock = store.locked(timeout=lock_timeout)
+        lock.__enter__()
+        try:
+            return cls(store, lock)
+        except BaseException:
+            lock.__exit__(None, None, None)
+            raise
+
+    @classmethod
+    def peek(cls, folder: Path) -> tuple[Record, Settings]:
+        """What is on disk, without the lock: for looking at only. Raises as `open`."""
+        return cls.read(_store(folder))
+
+    @staticmethod
+    def read(store: Store) -> tuple[Record, Settings]:
+        data = store.load()
+        if data is None:
+            raise NO_DEVICE(folder=str(store.folder))
+        try:
+            return Record.from_data(data["record"]), msgspec.convert(data["settings"], Settings)
+        except (msgspec.ValidationError, KeyError) as error:
+            raise NOT_A_RECORD(folder=str(store.folder), why=str(error)) from None
+
+    def state(self) -> dict[str, Any]:
+        """Record and settings as they are now, for `store.save`: what changes later is not in it."""
+        return _data(self.record, self.settings)
+
+    def close(self) -> None:
+        if self._lock is not None:
+            self._lock.__exit__(None, None, None)
+            self._lock = None
 
 
 class Device:
@@ -113,37 +134,30 @@ class Device:
 
     def __init__(
         self,
-        store: Store,
-        record: Record,
-        settings: Settings,
+        folder: DeviceFolder,
         environment: Environment,
         resolve: Mapping[tuple[str, int], str] | None,
     ) -> None:
-        self.store = store
-        self.settings = settings
-        self.environment = environment
-        self.agent = Agent(record)
+        self.errands = Errands(Agent(folder.record), folder.settings, environment)
+        self._folder = folder
         self._resolve = resolve
         self._transport: SyncTransport | None = None
-        self._lock: Any = None
 
     @property
     def record(self) -> Record:
-        return self.agent.record
+        return self.errands.record
+
+    @property
+    def settings(self) -> Settings:
+        return self.errands.settings
 
     # ---- life ---------------------------------------------------------------------------------------------
     @classmethod
     def create(
-        cls, folder: Path, udi: Udi, *, software: str = _DEFAULT_SOFTWARE_ID, hostname: str | None = None
+        cls, folder: Path, udi: Udi, *, software: str = DEFAULT_SOFTWARE_ID, hostname: str | None = None
     ) -> None:
         """Make a device's folder. Raises bad-udi, bad-tag, bad-text, device-exists, and as `Store`."""
-        name = printable(hostname, "hostname") if hostname is not None else None
-        record = Record(udi=udi.validated(), software_id=software_id(software), hostname=name)
-        store = Store(folder)
-        with store.locked():
-            if store.load() is not None:
-                raise DEVICE_EXISTS(folder=str(folder))
-            store.save(_data(record, Settings()))
+        DeviceFolder.create(folder, udi, software, hostname)
 
     @classmethod
     def open(
@@ -159,45 +173,16 @@ class Device:
         `resolve` sends a (host, port) to another address before DNS knows the name; the name that is checked
         stays the URL's.
         """
-        store = Store(folder)
-        if not store.path.exists():
-            raise NO_DEVICE(folder=str(folder))
-        lock = store.locked(timeout=lock_timeout)
-        lock.__enter__()
-        try:
-            record, settings = cls._read(store)
-            device = cls(store, record, settings, environment or SystemEnvironment(), resolve)
-        except BaseException:
-            lock.__exit__(None, None, None)
-            raise
-        device._lock = lock
-        return device
+        return cls(DeviceFolder.open(folder, lock_timeout), environment or SystemEnvironment(), resolve)
 
     @classmethod
     def peek(cls, folder: Path) -> tuple[Record, Settings]:
         """The device as it is on disk, without the lock: for looking at only. Raises as `open`."""
-        store = Store(folder)
-        if not store.path.exists():
-            raise NO_DEVICE(folder=str(folder))
-        return cls._read(store)
-
-    @staticmethod
-    def _read(store: Store) -> tuple[Record, Settings]:
-        data = store.load()
-        if data is None:
-            raise NO_DEVICE(folder=str(store.folder))
-        try:
-            return Record.from_data(data["record"]), msgspec.convert(data["settings"], Settings)
-        except (msgspec.ValidationError, KeyError) as error:
-            raise NOT_A_RECORD(folder=str(store.folder), why=str(error)) from None
+        return DeviceFolder.peek(folder)
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-        if self._lock is not None:
-            self._lock.__exit__(None, None, None)
-            self._lock = None
+        self._hang_up()
+        self._folder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -213,28 +198,11 @@ class Device:
     # ---- settings -----------------------------------------------------------------------------------------
     def set_destination(self, url: str) -> Destination:
         """Set the destination URL; its path tells the transport. Raises bad-url, not-https, bad-host."""
-        destination = Destination.parse(url, TransportKind.CALLHOME)
-        self.settings.url = destination.url
-        self.settings.transport = TransportKind.of_path(destination.path)
-        self._drop_transport()
-        self._save()
-        return destination
+        return self._run(self.errands.set_destination(url))
 
     def trust(self, pem: bytes) -> list[x509.Certificate]:
         """Trust the CA certificates in `pem` and no others. Raises bad-trust-anchor."""
-        try:
-            anchors = x509.load_pem_x509_certificates(pem)
-        except ValueError:
-            raise BAD_ANCHOR(why="it holds no certificate in PEM") from None
-        for anchor in anchors:
-            if not _is_authority(anchor):
-                raise BAD_ANCHOR(why=f"{anchor.subject.rfc4514_string()} is no CA certificate")
-        if b"PRIVATE KEY" in pem:
-            raise BAD_ANCHOR(why="it holds a private key, which does not belong on a device")
-        self.settings.anchors = pem.decode("ascii", "replace")
-        self._drop_transport()
-        self._save()
-        return anchors
+        return self._run(self.errands.trust(pem))
 
     # ---- what the device does -----------------------------------------------------------------------------
     def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
@@ -243,25 +211,11 @@ class Device:
         Raises registered-already unless `force`. Licenses in use are reported at once; what could not be told
         then is in the outcome's `pending`.
         """
-        until = self._until(wait)
-        if isinstance(self.record.in_flight, DeregistrationRequest):
-            self._deregister(until)
-        if isinstance(self.record.in_flight, RegistrationRequest):
-            try:
-                return self._registered(until)
-            except RefusedError:
-                pass  # the former token was refused: this one is another try
-        self.agent.register(token, self.environment.new_key(), self.environment.random, force)
-        return self._registered(until)
+        return self._run(self.errands.register(token, force=force, wait=wait))
 
     def request(self, tag: str, count: int, *, wait: float = 0.0) -> Outcome:
         """Use `count` licenses of an entitlement from now on: the absolute count."""
-        before = self.record.entitlements.get(tag)
-        changed = (before.count if before else 0) != count
-        self.agent.request(tag, count, self.environment.now())
-        self._save()
-        self._deliver(self._until(wait))
-        return Outcome(changed)
+        return self._run(self.errands.request(tag, count, wait=wait))
 
     def release(self, tag: str, *, wait: float = 0.0) -> Outcome:
         """Use no license of an entitlement any more."""
@@ -269,86 +223,40 @@ class Device:
 
     def report(self, *, wait: float = 0.0) -> Outcome:
         """Tell the server the counts now, changed or not, and finish what is under way."""
-        until = self._until(wait)
-        if isinstance(self.record.in_flight, RegistrationRequest):
-            return self._registered(until)
-        self.agent.report()
-        self._save()
-        self._deliver(until)
-        return Outcome(changed=False)
+        return self._run(self.errands.report(wait=wait))
 
     def deregister(self, *, wait: float = 0.0) -> Outcome:
         """De-register: local data goes even if the server cannot be told; `pending` then says why."""
-        until = self._until(wait)
-        if isinstance(self.record.in_flight, RegistrationRequest):
-            # It may have been accepted: ask, so that no instance is left behind on the server.
-            try:
-                self._registered(until)
-            except RemoteError as error:
-                self._forget()
-                return Outcome(changed=True, pending=error)
-        return self._deregister(until)
+        return self._run(self.errands.deregister(wait=wait))
 
-    # ---- inside -------------------------------------------------------------------------------------------
-    def _deregister(self, until: float | None) -> Outcome:
-        self.agent.deregister(self.environment.random)
-        self._save()
-        try:
-            self._deliver(until)
-        except RemoteError as error:
-            self._forget()
-            return Outcome(changed=True, pending=error)
-        return Outcome(changed=True)
+    # ---- the driver (errands, "An errand is a generator") -------------------------------------------------
+    def _run(self, errand: Errand[T]) -> T:
+        with closing(errand):
+            answer: Answer = None
+            while True:
+                try:
+                    step = errand.send(answer)
+                except StopIteration as end:
+                    result: T = end.value
+                    return result
+                answer = self._do(step)
 
-    def _registered(self, until: float | None) -> Outcome:
-        try:
-            self._deliver(until)
-        except RemoteError as error:
-            if isinstance(self.record.in_flight, RegistrationRequest) or self.record.identity is None:
-                raise
-            if self.record.registering.failure is not None:
-                raise
-            return Outcome(changed=True, pending=error)
-        return Outcome(changed=True)
-
-    def _forget(self) -> None:
-        self.agent.forget(self.environment.now())
-        self._save()
-
-    def _until(self, wait: float) -> float | None:
-        return self.environment.now() + wait if wait > 0 else None
+    def _do(self, step: Step) -> Answer:
+        if isinstance(step, Send):
+            return self._post(step)
+        if isinstance(step, Persist):
+            self._save()
+        elif isinstance(step, Wait):
+            time.sleep(step.seconds)
+        else:
+            self._hang_up()
+        return None
 
     def _save(self) -> None:
-        self.store.save(_data(self.record, self.settings))
+        self._folder.store.save(self._folder.state())
 
-    def _deliver(self, until: float | None) -> None:
-        """Drive the flow (protocol.flow): save, send, wait."""
-        if self.record.identity is None and self.record.in_flight is None:
-            return
-        destination, anchors = self._destination()
-        flow = deliver(
-            self.agent,
-            self.environment,
-            self.settings.transport,
-            anchors,
-            to=destination.url,
-            until=until,
-        )
-        outcome: bytes | SmartlicError | None = None
-        while True:
-            try:
-                step = flow.send(outcome)
-            except StopIteration:
-                return
-            outcome = None
-            if isinstance(step, Persist):
-                self._save()
-            elif isinstance(step, Send):
-                outcome = self._post(destination, anchors, step)
-            else:
-                time.sleep(step.seconds)
-
-    def _post(self, destination: Destination, anchors: bytes, step: Send) -> bytes | SmartlicError:
+    def _post(self, step: Send) -> bytes | SmartlicError:
+        destination, anchors = self.errands.destination()
         if self._transport is None:
             from smartlic_client.transport.sync import SyncTransport  # only what sends needs requests
 
@@ -358,26 +266,18 @@ class Device:
         except RemoteError as error:
             return error
 
-    def _destination(self) -> tuple[Destination, bytes]:
-        if self.settings.url is None:
-            raise NO_DESTINATION()
-        if self.settings.anchors is None:
-            raise NO_ANCHOR()
-        kind = self.settings.transport
-        return Destination.parse(self.settings.url, kind), self.settings.anchors.encode()
-
-    def _drop_transport(self) -> None:
+    def _hang_up(self) -> None:
         if self._transport is not None:
             self._transport.close()
             self._transport = None
 
 
+def _store(folder: Path) -> Store:
+    store = Store(folder)
+    if not store.path.exists():
+        raise NO_DEVICE(folder=str(folder))
+    return store
+
+
 def _data(record: Record, settings: Settings) -> dict[str, Any]:
     return {"record": record.to_data(), "settings": msgspec.to_builtins(settings)}
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False

@@ -102,7 +102,8 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "device.json"
-        self._lock = filelock.FileLock(folder / "device.lock", mode=0o600)
+        # The object holds the lock, not the thread: an event loop saves now in one thread, now in another.
+        self._lock = filelock.FileLock(folder / "device.lock", mode=0o600, thread_local=False)
         self._holder = folder / "device.lock.holder"
 
     @contextlib.contextmanager

@@ -1,0 +1,231 @@
+"""What a device can be asked to do, as steps: the decisions are here, once, and no input or output.
+
+An errand is a generator. A driver carries out its steps in their order, sends the outcome of each back in,
+and gets the errand's result in the end. `Device` drives errands in the calling thread, `AsyncDevice` in an
+event loop.
+
+| step      | what the driver does                                     | outcome                      |
+|-----------|----------------------------------------------------------|------------------------------|
+| `Persist` | saves record and settings; goes on when they are on disk | None                         |
+| `Send`    | posts a message to `destination()`                       | the answer, or a RemoteError |
+| `Wait`    | lets time pass                                           | None                         |
+| `HangUp`  | closes its connection: whom to ask or to trust differs   | None                         |
+
+A driver that fails, or is cancelled, leaves the errand where it is. What was meant is in the record and on
+disk by then (protocol, "Exactly once, over failover"), and the next errand goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+import msgspec
+from cryptography import x509
+
+from smartlic_client.errors import CallerError, RefusedError, RemoteError, SmartlicError, problem
+from smartlic_client.protocol import flow
+from smartlic_client.protocol.agent import Agent
+from smartlic_client.protocol.flow import Environment, Persist, Send, Wait
+from smartlic_client.protocol.identity import IdToken
+from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest
+from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.transports import TransportKind
+from smartlic_client.transport.urls import Destination
+
+__all__ = ["Answer", "Errand", "Errands", "HangUp", "Outcome", "Persist", "Send", "Settings", "Step", "Wait"]
+
+NO_DESTINATION = problem(
+    "no-destination",
+    CallerError,
+    "This device has no destination URL.",
+    "Set the Transport Gateway URL with the cluster's VIP or FQDN: smartlic transport "
+    "https://VIP:PORT/Transportgateway/services/DeviceRequestHandler",
+)
+NO_ANCHOR = problem(
+    "no-trust-anchor",
+    CallerError,
+    "This device has no trust anchor, so it can trust no server.",
+    "Get it from the server (https://VIP:8443/trust-anchor.pem, or `smartlic-mock certificates`), compare "
+    "its fingerprint, and give it: smartlic trust FILE",
+)
+BAD_ANCHOR = problem(
+    "bad-trust-anchor",
+    CallerError,
+    "What was given is no trust anchor: {why}.",
+    "Give one or more CA certificates in PEM.",
+)
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """Where the device's server is, and whom it trusts. `anchors`: PEM of CA certificates."""
+
+    url: str | None = None
+    transport: TransportKind = TransportKind.CALLHOME
+    anchors: str | None = None
+    proxy: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`changed`: something is different now. `pending`: what could not be told yet, and why; it is kept."""
+
+    changed: bool
+    pending: SmartlicError | None = None
+
+
+@dataclass(frozen=True)
+class HangUp:
+    """Close the connection to the server, if there is one. Outcome: None."""
+
+
+T = TypeVar("T")
+Step: TypeAlias = flow.Step | HangUp
+Answer: TypeAlias = flow.Outcome
+Errand: TypeAlias = Generator[Step, Answer, T]
+
+
+class Errands:
+    """The errands of one device. One of them runs at a time; nothing happens before its first step.
+
+    `wait`: the seconds for which communication failures are retried.
+    """
+
+    def __init__(self, agent: Agent, settings: Settings, environment: Environment) -> None:
+        self.agent = agent
+        self.settings = settings
+        self.environment = environment
+
+    @property
+    def record(self) -> Record:
+        return self.agent.record
+
+    def destination(self) -> tuple[Destination, bytes]:
+        """Where messages go, and the trust anchors in PEM. Raises no-destination and no-trust-anchor."""
+        if self.settings.url is None:
+            raise NO_DESTINATION()
+        if self.settings.anchors is None:
+            raise NO_ANCHOR()
+        kind = self.settings.transport
+        return Destination.parse(self.settings.url, kind), self.settings.anchors.encode()
+
+    # ---- settings -----------------------------------------------------------------------------------------
+    def set_destination(self, url: str) -> Errand[Destination]:
+        destination = Destination.parse(url, TransportKind.CALLHOME)
+        self.settings.url = destination.url
+        self.settings.transport = TransportKind.of_path(destination.path)
+        yield HangUp()
+        yield Persist()
+        return destination
+
+    def trust(self, pem: bytes) -> Errand[list[x509.Certificate]]:
+        anchors = _read_anchors(pem)
+        self.settings.anchors = pem.decode("ascii", "replace")
+        yield HangUp()
+        yield Persist()
+        return anchors
+
+    # ---- what the device does -----------------------------------------------------------------------------
+    def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
+        until = self._until(wait)
+        if isinstance(self.record.in_flight, DeregistrationRequest):
+            yield from self._deregister(until)
+        if isinstance(self.record.in_flight, RegistrationRequest):
+            try:
+                return (yield from self._registered(until))
+            except RefusedError:
+                pass  # the former token was refused: this one is another try
+        self.agent.register(token, self.environment.new_key(), self.environment.random, force)
+        return (yield from self._registered(until))
+
+    def request(self, tag: str, count: int, *, wait: float = 0.0) -> Errand[Outcome]:
+        before = self.record.entitlements.get(tag)
+        changed = (before.count if before else 0) != count
+        self.agent.request(tag, count, self.environment.now())
+        yield Persist()
+        yield from self._deliver(self._until(wait))
+        return Outcome(changed)
+
+    def report(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        until = self._until(wait)
+        if isinstance(self.record.in_flight, RegistrationRequest):
+            return (yield from self._registered(until))
+        self.agent.report()
+        yield Persist()
+        yield from self._deliver(until)
+        return Outcome(changed=False)
+
+    def deregister(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        until = self._until(wait)
+        if isinstance(self.record.in_flight, RegistrationRequest):
+            # It may have been accepted: ask, so that no instance is left behind on the server.
+            try:
+                yield from self._registered(until)
+            except RemoteError as error:
+                return (yield from self._forget(error))
+        return (yield from self._deregister(until))
+
+    # ---- inside -------------------------------------------------------------------------------------------
+    def _deregister(self, until: float | None) -> Errand[Outcome]:
+        self.agent.deregister(self.environment.random)
+        yield Persist()
+        try:
+            yield from self._deliver(until)
+        except RemoteError as error:
+            return (yield from self._forget(error))
+        return Outcome(changed=True)
+
+    def _forget(self, error: RemoteError) -> Errand[Outcome]:
+        """The server could not be told, or said no: local data goes all the same."""
+        self.agent.forget(self.environment.now())
+        yield Persist()
+        return Outcome(changed=True, pending=error)
+
+    def _registered(self, until: float | None) -> Errand[Outcome]:
+        """Say what is meant. If only the report after the registration failed, the device is registered."""
+        try:
+            yield from self._deliver(until)
+        except RemoteError as error:
+            if isinstance(self.record.in_flight, RegistrationRequest) or self.record.identity is None:
+                raise
+            if self.record.registering.failure is not None:
+                raise
+            return Outcome(changed=True, pending=error)
+        return Outcome(changed=True)
+
+    def _until(self, wait: float) -> float | None:
+        return self.environment.now() + wait if wait > 0 else None
+
+    def _deliver(self, until: float | None) -> Errand[None]:
+        if self.record.identity is None and self.record.in_flight is None:
+            return
+        destination, anchors = self.destination()
+        yield from flow.deliver(
+            self.agent,
+            self.environment,
+            self.settings.transport,
+            anchors,
+            to=destination.url,
+            until=until,
+        )
+
+
+def _read_anchors(pem: bytes) -> list[x509.Certificate]:
+    try:
+        anchors = x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise BAD_ANCHOR(why="it holds no certificate in PEM") from None
+    for anchor in anchors:
+        if not _is_authority(anchor):
+            raise BAD_ANCHOR(why=f"{anchor.subject.rfc4514_string()} is no CA certificate")
+    if b"PRIVATE KEY" in pem:
+        raise BAD_ANCHOR(why="it holds a private key, which does not belong on a device")
+    return anchors
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
