@@ -24,9 +24,9 @@ _NEXT = itertools.count(1)
 
 def new_addresses() -> Addresses:
     """Three loopback addresses that nobody else in this test run uses."""
-    net, first = os.getpid() % 200 + 20, 3 * next(_NEXT)
-    high, low = divmod(first, 250)
-    primary, secondary, vip = (f"127.{net}.{high}.{low + step + 1}" for step in range(3))
+    high, middle = divmod(os.getpid() % 40_000, 200)
+    low = 3 * (next(_NEXT) % 80)
+    primary, secondary, vip = (f"127.{high + 20}.{middle + 1}.{low + step + 1}" for step in range(3))
     return Addresses(primary, secondary, vip)
 
 

@@ -219,6 +219,7 @@ class Peers:
             lost.set()
             if not answer.done():
                 answer.set_exception(ConnectionResetError("closed before it was welcomed"))
+                answer.exception()  # nobody may come to wait for it: the loop need not complain
             if self._links.get(kind) is link:
                 self._lost(kind, link)
 
@@ -240,8 +241,6 @@ class Peers:
             if isinstance(welcome, wire.Welcome) and welcome.active:
                 await lost.wait()
         finally:
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # it is seen: the loop need not complain
             link.abort()
 
     # --- both

@@ -275,6 +275,8 @@ class Agent:
             stands = record.identity is not None
             event = RegistrationEvent.REFUSED_BUT_REGISTERED if stands else RegistrationEvent.REFUSED
             self._registration(event)
+            if record.identity is not None:
+                record.registering.next = record.identity.registered_at + timers.ID_CERTIFICATE_RENEWAL
         elif error.code == errors.NOT_REGISTERED_THERE.code:
             self._unregistered(RegistrationEvent.FORGOTTEN, now)
             attempts = record.registering

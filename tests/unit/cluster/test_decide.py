@@ -21,6 +21,7 @@ from mock_server.cluster.decide import (
     may_take_over,
     standby_lost,
     suspicious,
+    waits_for_peer,
 )
 from mock_server.cluster.witness import Record
 
@@ -140,7 +141,18 @@ def test_rule_9_the_last_active_goes_first(view: View) -> None:
     if view.record is None:
         assert may_take_over(view).lead == view.primary
     elif view.record.active == view.me and view.me in view.record.in_sync and view.record.mode == "cluster":
-        assert may_take_over(view).lead
+        assert may_take_over(view).lead == (view.index >= view.record.index)
+
+
+@given(views)
+def test_rule_1_a_journal_that_lost_what_the_record_says_never_leads(view: View) -> None:
+    """Who is listed but holds less than all listed ones have held says so, and does not take over."""
+    record = view.record
+    if record is not None and view.me in record.in_sync and record.mode == "cluster":
+        verdict = may_take_over(view)
+        if view.index < record.index:
+            assert not verdict.lead
+            assert waits_for_peer(verdict.reason)
 
 
 @given(views)

@@ -1002,3 +1002,24 @@ def test_a_record_never_holds_more_than_a_message_carries() -> None:
     assert refused.value.code == "too-many-entitlements"
     agent.request(tag(7), 2, 0.0)
     assert len(Record.from_data(agent.record.to_data()).entitlements) == MAX_ENTITLEMENTS
+
+
+def test_a_forced_registration_that_is_refused_leaves_the_renewal_where_it_was() -> None:
+    """The former registration stands with all of it: its ID certificate is renewed when it would have been."""
+    bench = Bench()
+    bench.agent.register(bench.token, signing.new_key(), bench.chance.randbytes)
+    sent = bench.say()
+    bench.hear(sent, bench.answer(sent))
+    due = bench.record.registering.next
+    assert due is not None
+    bench.time += DAY
+    bench.agent.register(
+        IdToken.make("727af1d9-6c39-4444-b301-863f81445b72", 10**12, bytes(32)),
+        signing.new_key(),
+        bench.chance.randbytes,
+        force=True,
+    )
+    sent = bench.say()
+    with pytest.raises(RefusedError):
+        bench.hear(sent, bench.answer(sent))
+    assert bench.record.registering.next == due
