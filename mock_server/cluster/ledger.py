@@ -203,7 +203,7 @@ class ClusterLedger:
         journal = self.worker.journal
         while True:
             await self._work.wait()
-            if delay := self._pace.delay():
+            if self._failure is None and (delay := self._pace.delay()):
                 await asyncio.sleep(delay)
             self._work.clear()
             if self._failure is not None:

@@ -1005,7 +1005,7 @@ def test_a_record_never_holds_more_than_a_message_carries() -> None:
 
 
 def test_a_forced_registration_that_is_refused_leaves_the_renewal_where_it_was() -> None:
-    """The former registration stands with all of it: its ID certificate is renewed when it would have been."""
+    """The former registration stands whole: its ID certificate is renewed when it would have been."""
     bench = Bench()
     bench.agent.register(bench.token, signing.new_key(), bench.chance.randbytes)
     sent = bench.say()
