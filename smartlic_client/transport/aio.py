@@ -185,7 +185,7 @@ class _Wire(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, context: LicensingContext, addresses: Addresses, proxy: str | None) -> None:
-        self._asked_of_proxy = addresses if proxy is not None else {}
+        self._addresses = addresses
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             proxy=None if proxy is None else _proxy(proxy),
@@ -213,10 +213,11 @@ class _Wire(httpx.AsyncBaseTransport):
             content=request.stream,
             extensions={"timeout": request.extensions["timeout"]},
         )
-        there = _post.get().destination
-        if address := self._asked_of_proxy.get((there.host.text, there.port)):
-            # CONNECT takes over the extensions of its request, which has its own target already.
-            sent.extensions["target"] = f"{parse_host(address).url_text}:{there.port}".encode()
+        # CONNECT takes over the extensions of its request, which has its own target already: the address given
+        # for the name, and an IPv6 address in brackets, which httpcore leaves out.
+        host, port = _post.get().destination.host, _post.get().destination.port
+        to = parse_host(self._addresses.get((host.text, port), host.text))
+        sent.extensions["target"] = f"{to.url_text}:{port}".encode()
         answer = await self._pool.handle_async_request(sent)
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
 

@@ -230,6 +230,13 @@ def test_a_proxy_is_asked_for_the_address_given() -> None:
     assert server.names == ["ssm.example.com"]
 
 
+def test_a_proxy_is_asked_for_an_ipv6_address_in_brackets() -> None:
+    """The target of CONNECT has the form of RFC 9110, section 9.3.6, whatever the address."""
+    with RawServer(AUTHORITY.issue("::1")) as server, ConnectProxy(server.port) as proxy:
+        post(destination(server, "[::1]"), proxy=f"http://127.0.0.1:{proxy.port}")
+    assert proxy.asked == [f"[::1]:{server.port}"]
+
+
 @pytest.mark.parametrize(
     ("refusal", "words"),
     [
