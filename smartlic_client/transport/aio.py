@@ -213,8 +213,8 @@ class _Wire(httpx.AsyncBaseTransport):
             content=request.stream,
             extensions={"timeout": request.extensions["timeout"]},
         )
-        # This request has its own target already; CONNECT takes over its extensions. So a proxy is asked for the
-        # address given for a name, and for an IPv6 address in brackets, which httpcore leaves out.
+        # This request has its own target already, and CONNECT takes over its extensions: a proxy is asked for
+        # the address given for a name, and for an IPv6 address in brackets, which httpcore leaves out.
         host, port = _post.get().destination.host, _post.get().destination.port
         to = parse_host(self._addresses.get((host.text, port), host.text))
         sent.extensions["target"] = f"{to.url_text}:{port}".encode()
