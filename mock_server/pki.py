@@ -26,6 +26,7 @@ __all__ = [
     "Issuer",
     "Purpose",
     "der_chain",
+    "ends_within",
     "fingerprint",
     "new_authority",
     "new_root",
@@ -216,6 +217,11 @@ def new_authority(
         builder = builder.add_extension(x509.ExtendedKeyUsage([only_for]), critical=False)
     certificate = builder.sign(parent.key, hashes.SHA256())
     return certificate, (certificate, *parent.chain)
+
+
+def ends_within(certificate: x509.Certificate, days: int, now: datetime.datetime) -> bool:
+    """Whether a certificate ends in so many days, or has ended."""
+    return certificate.not_valid_after_utc <= now + datetime.timedelta(days=days)
 
 
 def to_pem(certificate: x509.Certificate) -> bytes:

@@ -25,6 +25,8 @@ from smartlic_client.protocol import signing
 
 __all__ = ["Serving"]
 
+_SERVED = ("product", "browser")
+_RENEW_BEFORE = 30  # days
 _ANSWERS_NAME = "SSM On-Prem licensing answers"
 
 
@@ -145,22 +147,30 @@ class Serving:
         }
 
     async def synchronize(self, names: list[str]) -> bool:
-        """Synchronize local accounts with CSSM. True: the certificates bear a new name now (B1.5)."""
+        """Synchronize local accounts with CSSM. True: there are new certificates (B1.5).
+
+        They are made when the Host Common Name has changed, and when the present ones end soon.
+        """
         async with self.changing_certificates:
             self.cssm.anchor()  # CSSM has to be there
+            now = datetime.datetime.now(datetime.UTC)
             happened = administration.synchronize(self.state, names)
             keys: dict[str, bytes] = {}
-            renewed = administration.regeneration_due(self.state, names)
+            settings = self.state.settings
+            other_name = administration.regeneration_due(self.state, names)
+            renewed = other_name or any(
+                pki.ends_within(self._certificates(title)[0], _RENEW_BEFORE, now) for title in _SERVED
+            )
             if renewed:
-                name = self.state.settings.common_name
-                made = self._served(self.issuer("ca"), name, datetime.datetime.now(datetime.UTC))
+                name = settings.common_name if other_name else settings.served_name
+                made = self._served(self.issuer("ca"), name, now)
                 keys = {
                     _key_name(title, issued.certificate): issued.key_pem for title, issued in made.items()
                 }
                 happened.append(
                     events.CertificatesInstalled(
                         served_name=name,
-                        generation=self.state.settings.generation + 1,
+                        generation=settings.generation + 1,
                         certificates={title: issued.der_chain for title, issued in made.items()},
                     )
                 )

@@ -18,7 +18,7 @@ disk by then (protocol, "Exactly once, over failover"), and the next errand goes
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -69,10 +69,14 @@ class Settings(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Outcome:
-    """`changed`: something is different now. `pending`: what could not be told yet, and why; it is kept."""
+    """`changed`: something is different now. `pending`: what could not be told yet, and why; it is kept.
+
+    `resumed`: a registration that was under way has been finished, with the token that it began with.
+    """
 
     changed: bool
     pending: SmartlicError | None = None
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,8 @@ class Errands:
             yield from self._deregister(until)
         if isinstance(self.record.in_flight, RegistrationRequest):
             try:
-                return (yield from self._registered(until))
+                done = yield from self._registered(until)
+                return replace(done, resumed=True)
             except RefusedError:
                 pass  # the former token was refused: this one is another try
         self.agent.register(token, self.environment.new_key(), self.environment.random, force)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from smartlic_client.cli.common import device_folder_of, opened, outcome_data, resolve_option, wait_option
-from smartlic_client.cli.output import emit, note
+from smartlic_client.cli.output import emit, note, wants_json
 from smartlic_client.device import Device
 from smartlic_client.errors import CallerError, SmartlicError, problem
 from smartlic_client.protocol.errors import TOKEN_NEEDED
@@ -56,7 +56,7 @@ def command(
     if if_needed and not force:
         record, _ = Device.peek(device_folder_of(context))
         if record.identity is not None and record.in_flight is None:
-            done = {**_identity(record), "changed": False, "pending": None}
+            done = {**_identity(record), "changed": False, "pending": None, "resumed": False}
             emit(done, "Already registered; nothing to do.")
             return
     secret = _token(token)
@@ -66,8 +66,10 @@ def command(
         else:
             outcome = device.register(secret, force=force, wait=wait)
         record = device.record
+    if outcome.resumed and not wants_json():
+        note("note: a registration that was under way is finished; it used the token that it began with")
     emit(
-        {**_identity(record), **outcome_data(outcome)},
+        {**_identity(record), **outcome_data(outcome), "resumed": outcome.resumed},
         f"Registration completed successfully\n  product instance {_identity(record)['piid']}",
     )
 

@@ -84,6 +84,7 @@ def test_every_verb_gives_json(lab: Lab, tmp_path: Path) -> None:
         "virtual_account": "Default",
         "changed": True,
         "pending": None,
+        "resumed": False,
     }
     used = {"tag": DNA, "count": 2, "enforcement_mode": "in-compliance"}
     usage = {"ok": True, "authorization": "authorized", "entitlements": [used]}

@@ -47,6 +47,7 @@ def test_it_goes_on_with_the_same_message_one_instance_one_token_use(tmp_path: P
 
         done = smartlic.json("register", "--token", "-", stdin=secret)
 
+        assert done["resumed"]
         assert done["piid"] == instance["product_instance_identifier"]
         assert [
             found["product_instance_identifier"] for found in stage.ask("instance.list")["instances"]

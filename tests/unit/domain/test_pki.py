@@ -168,3 +168,11 @@ def test_no_leaf_carries_the_root(world: Authorities) -> None:
         map(pki.to_pem, (world.answers.certificate, *world.answers.chain))
     )
     assert len(pki.fingerprint(world.root.certificate)) == len("sha256:") + 64
+
+
+def test_a_certificate_ends_within_the_days_that_it_has_left() -> None:
+    """It is due for renewal from the day on which its remaining time fits, and after its end."""
+    certificate = new_authorities().answers.certificate
+    end = certificate.not_valid_after_utc
+    for days_left, due in ((31, False), (30, True), (1, True), (-1, True)):
+        assert pki.ends_within(certificate, 30, end - datetime.timedelta(days=days_left)) is due
