@@ -1,4 +1,4 @@
-"""AsyncDevice: its folder, its threads and its cancellation, and a real cluster through a failover."""
+"""AsyncDevice: the same as Device, its folder, its threads, and its cancellation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mock_server.demo.stage import Stage
 from smartlic_client.device import Device, DeviceFolder
 from smartlic_client.device_async import AsyncDevice
-from smartlic_client.errors import BusyError, CallerError
+from smartlic_client.errors import AnswerError, BusyError, CallerError, TrustError
 from smartlic_client.protocol import smart
 from smartlic_client.protocol.identity import IdToken, Udi
 from smartlic_client.protocol.states import Registration
-from tests.support import DNA, cluster, token
+from tests.support import DNA
 from tests.unit.client.posting import AUTHORITY, CERTIFICATE
-from tests.unit.client.tls_servers import RawServer
+from tests.unit.client.tls_servers import Authority, RawServer
 from tests.unit.domain.world import Server
 
 URL = "https://127.0.0.1:{}/SmartTransport"
@@ -288,6 +287,25 @@ def test_a_cancelled_call_is_gone_on_with(folder: Path) -> None:
     run(main)
 
 
+def test_new_anchors_hold_for_the_next_message(folder: Path) -> None:
+    """After `trust` the connection that the former anchors allowed is closed; the next one is judged anew."""
+
+    async def main() -> None:
+        with RawServer(CERTIFICATE) as server:
+            async with await AsyncDevice.open(folder) as device:
+                await device.set_destination(URL.format(server.port))
+                with pytest.raises(AnswerError):
+                    await device.register(new_token())
+                await device.trust(Authority("Other Root").pem)
+                await asyncio.to_thread(server.settle)
+                with pytest.raises(TrustError):
+                    await device.register(new_token())
+        assert len(server.requests) == 1
+        assert server.connections == 2
+
+    run(main)
+
+
 def test_tasks_that_share_a_device_take_turns(folder: Path) -> None:
     """While one call is under way another one waits, closing too; each is then done."""
 
@@ -315,81 +333,3 @@ def test_tasks_that_share_a_device_take_turns(folder: Path) -> None:
             pass
 
     run(main)
-
-
-# ---- a real cluster ---------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as raised:
-        raised.ask("license.add", name="DNA Premier 50M", tag=DNA, quantity=1000)
-        yield raised
-
-
-async def _opened(stage: Stage, name: str) -> AsyncDevice:
-    folder = stage.devices / name
-    await AsyncDevice.create(folder, Udi(pid="C9300-24T", sn=name.upper()), hostname=name)
-    device = await AsyncDevice.open(folder)
-    await device.set_destination(stage.url)
-    await device.trust(stage.anchor.read_bytes())
-    return device
-
-
-def test_twenty_devices_at_once(stage: Stage) -> None:
-    """Twenty devices in one loop register, count, report and de-register, each for itself."""
-    secret = IdToken(token(stage))
-
-    async def life(number: int) -> str:
-        async with await _opened(stage, f"many-{number}") as device:
-            assert (await device.register(secret, wait=30)).pending is None
-            assert (await device.request(DNA, number + 1, wait=30)).changed
-            await device.report(wait=30)
-            identity = device.record.identity
-            assert identity is not None
-            if number % 2:
-                assert (await device.deregister(wait=30)).pending is None
-            return identity.piid
-
-    async def main() -> None:
-        piids = await asyncio.gather(*(life(number) for number in range(20)))
-        assert len(set(piids)) == 20
-
-    run(main)
-    counts = {row["name"]: sum(lic["count"] for lic in row["licenses"]) for row in stage.instances().values()}
-    assert counts == {f"many-{number}": number + 1 for number in range(0, 20, 2)}
-    assert {row["used"] for row in stage.ask("token.list")["tokens"]} == {20}
-
-
-def test_a_planned_failover_is_waited_through(stage: Stage) -> None:
-    """Counts go on while the Active stops: none fails, and the new Active has the last one of each device."""
-    secret = IdToken(token(stage))
-
-    async def count_until(device: AsyncDevice, over: asyncio.Future[Any]) -> int:
-        count = 0
-        while not over.done():
-            count += 1
-            assert (await device.request(DNA, count, wait=30)).pending is None
-        return count
-
-    async def life(name: str, over: asyncio.Future[Any], ready: asyncio.Barrier) -> int:
-        async with await _opened(stage, name) as device:
-            await device.register(secret, wait=30)
-            await ready.wait()
-            count = await count_until(device, over)
-            await device.request(DNA, count + 1, wait=30)
-            return count + 1
-
-    async def main() -> list[int]:
-        ready = asyncio.Barrier(len(names) + 1)
-
-        async def stop() -> None:
-            await ready.wait()
-            await asyncio.to_thread(stage.console, "primary", "ha_cluster_stop")
-
-        over = asyncio.ensure_future(stop())
-        return await asyncio.gather(*(life(name, over, ready) for name in names))
-
-    names = [f"through-{number}" for number in range(3)]
-    counted = asyncio.run(main())
-    assert stage.ask("status")["active"] == "secondary"
-    seen = stage.instances()
-    assert [seen[name]["licenses"][0]["count"] for name in names] == counted

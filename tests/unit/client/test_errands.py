@@ -217,6 +217,18 @@ def test_a_refusal_is_raised_and_nothing_stays_meant(bench: Bench) -> None:
     assert bench.record.in_flight is None
 
 
+def test_a_refused_replacement_is_raised_though_the_registration_stands(bench: Bench) -> None:
+    """With `force` and a token that is refused the device stays what it was, and the caller hears why."""
+    bench.register()
+    before = bench.record.identity
+    token = bench.server.token()
+    for known in bench.server.state.tokens.values():
+        known.revoked = True
+    with pytest.raises(RefusedError):
+        bench.drive(bench.errands.register(token, force=True))
+    assert bench.record.identity == before
+
+
 def test_waiting_is_bounded_by_wait(bench: Bench) -> None:
     """With `wait`, lost messages are sent again, the same one each time, and not longer than that."""
     with pytest.raises(CommunicationError):
