@@ -1,40 +1,54 @@
 """A destination's host against the names of a server's certificate. Pure: no network, no file, no clock.
 
-The rules (names, "Which name counts" and "How two names are equal"):
+The rules (names, "Which name counts" and "How two names are equal"; what a host is, stands in `hosts`):
 
-- A host is an IPv4 address in dotted decimal, an IPv6 address, or a DNS name; nothing that a resolver would
-  read as an address without looking like one (`127.1`, `0x7f.1`, `2130706433`).
 - Policy `common-name`: the certificate's one Common Name equals the host. Alternative names don't help, and
-  two or more Common Names never match.
-- Policy `subject-alternative-name`: RFC 9525, section 6; the Common Name is not looked at.
-- Policy `either`: a match in one of them is enough.
-- IP addresses are equal as addresses of one family; an IPv4-mapped IPv6 address is not its IPv4 address.
-- DNS names are equal as A-labels (IDNA 2008, RFC 5891) without regard to case. A name of a certificate with a
-  trailing dot, a NUL, a control character or a blank is no name.
+  two or more Common Names never match. A Common Name is never a wildcard.
+- Policy `subject-alternative-name`: RFC 9525, section 6; the Common Name is not looked at. A wildcard is the
+  whole left-most label with at least two after it, and stands for exactly one label of a DNS name.
+- Policy `either`: a match in one of them is enough. Policy `both`, for the preflight check: in each of them.
+- IP addresses are equal as addresses of one family; an IPv4-mapped IPv6 address is not its IPv4 address. An
+  address never matches a dNSName.
+- DNS names are equal as A-labels without regard to case. A name of a certificate with a trailing dot is none.
+- Dual stack: where both families lead to the cluster, an address as the Host Common Name is an error.
 
-Certificates are read elsewhere (`transport.tls.read_names`): this module knows names only.
+`match` gives the one verdict that a connection needs, `judge` all of them side by side. Certificates are read
+elsewhere (`certificates`): this module knows names only.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 
-import idna
-
-from smartlic_client.errors import CallerError, problem
+from smartlic_client.hosts import (
+    DnsHost,
+    Host,
+    InvalidName,
+    IPv4Host,
+    IPv6Host,
+    Wildcard,
+    bad_host,
+    parse_host,
+    quoted,
+    read_host,
+    read_pattern,
+)
 
 __all__ = [
+    "CONNECTION_POLICIES",
+    "AddressOnDualStack",
     "CertificateNames",
     "DnsHost",
     "Host",
     "IPv4Host",
     "IPv6Host",
     "InvalidName",
+    "Judgement",
     "Match",
     "Mismatch",
     "NameDiffers",
@@ -43,20 +57,16 @@ __all__ = [
     "NoCommonName",
     "Policy",
     "SeveralCommonNames",
+    "Verdict",
+    "address_on_dual_stack",
+    "bad_host",
+    "judge",
     "match",
     "parse_host",
+    "sentences",
 ]
 
-bad_host = problem(
-    "bad-host",
-    CallerError,
-    "{host!r} is no host: {reason}.",
-    "Name the cluster by its VIP, an IPv4 address (192.0.2.10) or an IPv6 address (in a URL [2001:db8::10]), "
-    "or by its fully qualified name (ssm.example.com).",
-)
-
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
-_NUMBER = re.compile(r"[0-9]+|0x.*")
+_SHOWN = 10
 
 
 class Policy(StrEnum):
@@ -65,84 +75,55 @@ class Policy(StrEnum):
     COMMON_NAME = "common-name"
     SUBJECT_ALTERNATIVE_NAME = "subject-alternative-name"
     EITHER = "either"
+    BOTH = "both"
 
 
-@dataclass(frozen=True, slots=True)
-class IPv4Host:
-    """An IPv4 address. `text`: dotted decimal."""
-
-    address: IPv4Address
-
-    @property
-    def text(self) -> str:
-        return str(self.address)
-
-    @property
-    def url_text(self) -> str:
-        """As it stands in a URL."""
-        return self.text
+CONNECTION_POLICIES = (Policy.COMMON_NAME, Policy.SUBJECT_ALTERNATIVE_NAME, Policy.EITHER)
+"""What a connection may be made under; `both` exists for the preflight check only."""
 
 
-@dataclass(frozen=True, slots=True)
-class IPv6Host:
-    """An IPv6 address without a zone. `text`: RFC 5952, without brackets."""
-
-    address: IPv6Address
-
-    @property
-    def text(self) -> str:
-        return str(self.address)
-
-    @property
-    def url_text(self) -> str:
-        """As it stands in a URL: in brackets (RFC 3986, section 3.2.2)."""
-        return f"[{self.text}]"
-
-
-@dataclass(frozen=True, slots=True)
-class DnsHost:
-    """A DNS name. `text`: A-labels in lower case, no trailing dot, at most 253 characters."""
-
-    text: str
-
-    @property
-    def url_text(self) -> str:
-        """As it stands in a URL."""
-        return self.text
-
-    @property
-    def has_underscore(self) -> bool:
-        """True where the name is none of RFC 1123's; it is accepted, and the preflight check says so."""
-        return "_" in self.text
-
-
-Host = IPv4Host | IPv6Host | DnsHost
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidName:
-    """Something that stands where a name should, and is none. `reason` goes on from "it is no name: "."""
-
-    text: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CertificateNames:
-    """The names of a certificate, in its order. An entry that could not be read is an `InvalidName`."""
+    """The names of a certificate, in its order. An entry that could not be read is an `InvalidName`.
+
+    `other`: the kinds of alternative names that no host is compared with, such as `rfc822Name`.
+    """
 
     common_names: tuple[str | InvalidName, ...]
     dns: tuple[str | InvalidName, ...] = ()
     ip: tuple[IPv4Address | IPv6Address | InvalidName, ...] = ()
+    other: tuple[str, ...] = ()
 
     @property
     def seen(self) -> list[str]:
         """All names for a human eye, e.g. `CN='ssm.example.com'`; what is not printable is escaped."""
         return [
-            f"{kind}={_shown(name)}"
+            f"{kind}={quoted(_text(name))}"
             for kind, names in (("CN", self.common_names), ("dNSName", self.dns), ("iPAddress", self.ip))
             for name in names
         ]
+
+    @property
+    def unnamed(self) -> bool:
+        """True where there is nothing that a host could be compared with: a finding of its own."""
+        return not (self.common_names or self.dns or self.ip)
+
+    @property
+    def wildcards(self) -> tuple[str, ...]:
+        """The Common Names and dNSNames with a wildcard in them, whether it may stand there or not."""
+        return tuple(text for text in map(_text, (*self.common_names, *self.dns)) if "*" in text)
+
+    # Read once, at the first comparison: a certificate is compared with many hosts, and under each policy.
+
+    @cached_property
+    def read_common_names(self) -> tuple[Host | InvalidName, ...]:
+        """What each Common Name is."""
+        return tuple([read_host(name) if isinstance(name, str) else name for name in self.common_names])
+
+    @cached_property
+    def read_dns(self) -> tuple[DnsHost | Wildcard | InvalidName, ...]:
+        """What each dNSName is."""
+        return tuple([read_pattern(name) if isinstance(name, str) else name for name in self.dns])
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +136,8 @@ class Match:
 
 class Mismatch(ABC):
     """One reason why a host is none of a certificate's names; `sentence` says it."""
+
+    __slots__ = ()
 
     @property
     @abstractmethod
@@ -182,8 +165,9 @@ class SeveralCommonNames(Mismatch):
 
     @property
     def sentence(self) -> str:
-        names = ", ".join(map(repr, self.common_names))
-        return f"The certificate has {len(self.common_names)} Common Names ({names}), and there must be one."
+        count = len(self.common_names)
+        names = ", ".join(map(quoted, self.common_names[:_SHOWN])) + (", …" if count > _SHOWN else "")
+        return f"The certificate has {count} Common Names ({names}), and there must be one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +180,7 @@ class NameDiffers(Mismatch):
 
     @property
     def sentence(self) -> str:
-        return f"The {self.source} is {self.name!r}, not {self.host.text!r}."
+        return f"The {self.source} is {quoted(self.name)}, not {self.host.text!r}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +192,7 @@ class NameIsInvalid(Mismatch):
 
     @property
     def sentence(self) -> str:
-        return f"The {self.source} {self.name.text!r} is no name: {self.name.reason}."
+        return f"The {self.source} {quoted(self.name.text)} is no name: {self.name.reason}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,175 +204,167 @@ class NoAlternativeName(Mismatch):
         return "The certificate has no alternative name."
 
 
-def parse_host(text: str) -> Host:
-    """Read a host as a user writes it; brackets around an IPv6 address and one trailing dot are dropped.
+def sentences(mismatches: Iterable[Mismatch]) -> str:
+    """The first mismatches in words, and how many more there are."""
+    said = [mismatch.sentence for mismatch in mismatches]
+    more = [f"(and {len(said) - _SHOWN} more)"] if len(said) > _SHOWN else []
+    return " ".join(said[:_SHOWN] + more)
 
-    Raises the problem `bad-host` with the reason (names, "How two names are equal").
-    """
-    name = text
-    if text.endswith(".") and not text.endswith(".."):
-        name = text[:-1]
-    host = _judge(name)
-    if name is not text and isinstance(host, IPv4Host | IPv6Host):
-        host = InvalidName(text, "an address has no trailing dot")
-    if isinstance(host, InvalidName):
-        raise bad_host(host=text, reason=host.reason)
-    return host
+
+# --- One verdict ----------------------------------------------------------------------------------
+
+_Compared = tuple[tuple[Match, ...], tuple[Mismatch, ...]]
 
 
 def match(
     host: Host, names: CertificateNames, policy: Policy = Policy.COMMON_NAME
 ) -> Match | tuple[Mismatch, ...]:
     """Say whether `host` is the certificate's name under `policy`, or else every reason why not."""
-    found: tuple[Mismatch, ...] = ()
-    if policy is not Policy.SUBJECT_ALTERNATIVE_NAME:
-        verdict = _match_common_name(host, names)
-        if isinstance(verdict, Match):
-            return verdict
-        found += verdict
-    if policy is not Policy.COMMON_NAME:
-        verdict = _match_alternative_names(host, names)
-        if isinstance(verdict, Match):
-            return verdict
-        found += verdict
-    return found
+    if policy is Policy.SUBJECT_ALTERNATIVE_NAME:
+        found, reasons = _compare_alternative_names(host, names)
+    else:
+        found, reasons = _compare_common_name(host, names)
+    if policy is Policy.EITHER and not found:
+        found, more = _compare_alternative_names(host, names)
+        reasons += more
+    elif policy is Policy.BOTH:
+        others, more = _compare_alternative_names(host, names)
+        found, reasons = found if others else (), reasons + more
+    return found[0] if found else reasons
 
 
-def _match_common_name(host: Host, names: CertificateNames) -> Match | tuple[Mismatch, ...]:
+def _compare_common_name(host: Host, names: CertificateNames) -> _Compared:
     common_names = names.common_names
     if not common_names:
-        return (NoCommonName(unnamed=not (names.dns or names.ip)),)
-    several = len(common_names) > 1
-    found: list[Mismatch] = []
-    if several:
-        found.append(SeveralCommonNames(tuple(_text(name) for name in common_names)))
-    for name in common_names:
-        judged = _judge(name) if isinstance(name, str) else name
-        if isinstance(judged, InvalidName):
-            found.append(NameIsInvalid("CN", judged))
-        elif judged != host:
-            found.append(NameDiffers("CN", _text(name), host))
-        elif not several:
-            return Match("CN", _text(name))
-    return tuple(found)
+        return (), (NoCommonName(names.unnamed),)
+    reasons: list[Mismatch] = []
+    if len(common_names) > 1:
+        reasons.append(SeveralCommonNames(tuple(map(_text, common_names))))
+    for name, read in zip(common_names, names.read_common_names, strict=True):
+        if isinstance(read, InvalidName):
+            reasons.append(NameIsInvalid("CN", read))
+        elif read != host:
+            reasons.append(NameDiffers("CN", _text(name), host))
+        elif not reasons:
+            return (Match("CN", _text(name)),), ()
+    return (), tuple(reasons)
 
 
-def _match_alternative_names(host: Host, names: CertificateNames) -> Match | tuple[Mismatch, ...]:
-    found: list[Mismatch] = []
+def _compare_alternative_names(host: Host, names: CertificateNames) -> _Compared:
+    found: list[Match] = []
+    reasons: list[Mismatch] = []
+    name_of_host = host.text if isinstance(host, DnsHost) else None
+    address_of_host = None if isinstance(host, DnsHost) else host.address
     for address in names.ip:
         if isinstance(address, InvalidName):
-            found.append(NameIsInvalid("iPAddress", address))
-        elif not isinstance(host, DnsHost) and address == host.address:
-            return Match("iPAddress", str(address))
+            reasons.append(NameIsInvalid("iPAddress", address))
+        elif address == address_of_host:
+            found.append(Match("iPAddress", str(address)))
         else:
-            found.append(NameDiffers("iPAddress", str(address), host))
-    for name in names.dns:
-        judged = _judge_pattern(name) if isinstance(name, str) else name
-        if isinstance(judged, InvalidName):
-            found.append(NameIsInvalid("dNSName", judged))
-        elif isinstance(host, DnsHost) and _pattern_covers(judged, host):
-            return Match("dNSName", _text(name))
+            reasons.append(NameDiffers("iPAddress", str(address), host))
+    for name, read in zip(names.dns, names.read_dns, strict=True):
+        if isinstance(read, InvalidName):
+            reasons.append(NameIsInvalid("dNSName", read))
+        elif name_of_host is not None and (
+            read.text == name_of_host if isinstance(read, DnsHost) else read.covers(name_of_host)
+        ):
+            found.append(Match("dNSName", _text(name)))
         else:
-            found.append(NameDiffers("dNSName", _text(name), host))
-    return tuple(found) or (NoAlternativeName(),)
+            reasons.append(NameDiffers("dNSName", _text(name), host))
+    if not (names.dns or names.ip):
+        reasons.append(NoAlternativeName())
+    return tuple(found), tuple(reasons)
 
 
-def _judge_pattern(text: str) -> str | InvalidName:
-    """A dNSName as A-labels in lower case, with `*` left where it may stand; or why it is none."""
-    wild = text.startswith("*.")
-    judged = _judge(text[2:] if wild else text)
-    if isinstance(judged, InvalidName):
-        return InvalidName(text, judged.reason)
-    if not isinstance(judged, DnsHost):
-        return InvalidName(text, "an address is no DNS name")
-    if not text.isascii():
-        return InvalidName(text, "a dNSName holds A-labels only")
-    if wild and "." not in judged.text:
-        return InvalidName(text, "a wildcard needs two labels after it")
-    return f"*.{judged.text}" if wild else judged.text
+# --- All verdicts ---------------------------------------------------------------------------------
 
 
-def _pattern_covers(pattern: str, host: DnsHost) -> bool:
-    if pattern.startswith("*."):
-        return host.text.partition(".")[2] == pattern[2:]
-    return host.text == pattern
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one policy says, with all matches and all mismatches of the names that it looks at."""
+
+    policy: Policy
+    holds: bool
+    matches: tuple[Match, ...]
+    mismatches: tuple[Mismatch, ...]
 
 
-def _judge(text: str) -> Host | InvalidName:
-    """Read a name exactly as it stands: the trailing dot that a user may write is gone already."""
-    if flaw := _flaw_of_characters(text):
-        return InvalidName(text, flaw)
-    bracketed = text.startswith("[") and text.endswith("]")
-    if bracketed or ":" in text:
-        return _judge_ipv6(text, text[1:-1] if bracketed else text)
-    try:
-        return IPv4Host(IPv4Address(text))
-    except ValueError:
-        return _judge_dns(text)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A host against a certificate's names under every policy, side by side; `judgement[policy]` is one."""
+
+    host: Host
+    common_name: Verdict
+    subject_alternative_name: Verdict
+    either: Verdict
+    both: Verdict
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter((self.common_name, self.subject_alternative_name, self.either, self.both))
+
+    def __getitem__(self, policy: Policy) -> Verdict:
+        return next(verdict for verdict in self if verdict.policy is policy)
 
 
-def _flaw_of_characters(text: str) -> str | None:
-    if not text:
-        return "it is empty"
-    for character in text:
-        if character == "\0":
-            return "it holds a NUL"
-        if unicodedata.category(character).startswith("C"):
-            return f"it holds the control character U+{ord(character):04X}"
-        if character.isspace():
-            return "it holds a blank"
+def judge(host: Host, names: CertificateNames) -> Judgement:
+    """What every policy says of `host`; nothing is left out once a match is found."""
+    found, reasons = _compare_common_name(host, names)
+    others, other_reasons = _compare_alternative_names(host, names)
+    in_common_name, in_alternative_name = bool(found), bool(others)
+    matches, mismatches = found + others, reasons + other_reasons
+    return Judgement(
+        host,
+        Verdict(Policy.COMMON_NAME, in_common_name, found, reasons),
+        Verdict(Policy.SUBJECT_ALTERNATIVE_NAME, in_alternative_name, others, other_reasons),
+        Verdict(Policy.EITHER, in_common_name or in_alternative_name, matches, mismatches),
+        Verdict(Policy.BOTH, in_common_name and in_alternative_name, matches, mismatches),
+    )
+
+
+# --- Dual stack -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AddressOnDualStack:
+    """The Host Common Name is an address, and the cluster is reached over both families: an error."""
+
+    common_name: IPv4Host | IPv6Host
+    ipv4: tuple[IPv4Address, ...]
+    ipv6: tuple[IPv6Address, ...]
+
+    @property
+    def sentence(self) -> str:
+        addresses = ", ".join(map(str, [*self.ipv4, *self.ipv6][:_SHOWN]))
+        return (
+            f"The Host Common Name is the address {self.common_name.text}, and the cluster is reached over "
+            f"IPv4 and IPv6 ({addresses}): it must be a fully qualified name."
+        )
+
+
+def address_on_dual_stack(
+    common_name: Host, addresses: Iterable[IPv4Address | IPv6Address]
+) -> AddressOnDualStack | None:
+    """The error that `common_name` is an address where both families lead to the cluster, or None.
+
+    `addresses`: those that the destination's host resolves to, and those that the cluster has, together; an
+    address in the Common Name counts as one of them. An IPv4-mapped address travels as IPv4 (RFC 4291,
+    section 2.5.5.2), whatever its spelling, and says nothing of IPv6.
+    """
+    if isinstance(common_name, DnsHost):
+        return None
+    ipv4: set[IPv4Address] = set()
+    ipv6: set[IPv6Address] = set()
+    for address in (common_name.address, *addresses):
+        if isinstance(address, IPv4Address):
+            ipv4.add(address)
+        elif address.ipv4_mapped is not None:
+            ipv4.add(address.ipv4_mapped)
+        else:
+            ipv6.add(address)
+    if ipv4 and ipv6:
+        return AddressOnDualStack(common_name, tuple(sorted(ipv4)), tuple(sorted(ipv6)))
     return None
 
 
-def _judge_ipv6(text: str, inner: str) -> Host | InvalidName:
-    if "%" in inner:
-        return InvalidName(text, "an address with a zone id has a meaning on one machine only")
-    try:
-        return IPv6Host(IPv6Address(inner))
-    except ValueError:
-        return InvalidName(text, "brackets and colons belong to IPv6 addresses, and it is none")
-
-
-def _judge_dns(text: str) -> DnsHost | InvalidName:
-    labels: list[str] = []
-    for label in text.split("."):
-        judged = _judge_label(label)
-        if isinstance(judged, InvalidName):
-            return InvalidName(text, judged.reason)
-        labels.append(judged)
-    # Resolvers read `127.1`, `0x7f.1` and `2130706433` as 127.0.0.1: what ends like a number is no DNS name.
-    if _NUMBER.fullmatch(labels[-1]):
-        return InvalidName(
-            text, "its last label is a number, and an IPv4 address is written as four decimal numbers"
-        )
-    name = ".".join(labels)
-    if len(name) > 253:
-        return InvalidName(text, "it is longer than 253 characters")
-    return DnsHost(name)
-
-
-def _judge_label(label: str) -> str | InvalidName:
-    if not label:
-        return InvalidName(label, "it has an empty label")
-    if "*" in label:
-        return InvalidName(label, "a wildcard does not stand here")
-    lower = label.lower()
-    if not label.isascii():
-        try:
-            # Upper case and composition are all that is mapped (RFC 5895, section 2); the rest is as typed.
-            return idna.alabel(unicodedata.normalize("NFC", lower)).decode("ascii")
-        except (idna.IDNAError, UnicodeError) as error:
-            return InvalidName(label, f"{label!r} is no label of IDNA 2008 ({error})")
-    if len(label) > 63:
-        return InvalidName(label, "it has a label of more than 63 characters")
-    if not _LABEL.fullmatch(lower):
-        return InvalidName(label, f"{label!r} is no label of letters, digits and inner hyphens")
-    return lower
-
-
-def _text(name: str | InvalidName) -> str:
-    return name.text if isinstance(name, InvalidName) else name
-
-
-def _shown(name: str | IPv4Address | IPv6Address | InvalidName) -> str:
-    return repr(name.text if isinstance(name, InvalidName) else str(name))
+def _text(name: str | IPv4Address | IPv6Address | InvalidName) -> str:
+    return name.text if isinstance(name, InvalidName) else str(name)

@@ -4,6 +4,9 @@ Rules (names, "When it is checked" and "Measured: how to enforce it in requests 
 
 - The chain is verified against exactly the anchors given, for server authentication, with TLS 1.2 or later. A
   context is sealed once it is made: nothing turns verification off, and no other root comes in.
+- For server authentication means: where a certificate has extended key usages, serverAuth is one of them. One
+  without any may be used for everything and passes; anyExtendedKeyUsage alone does not (RFC 5280, section
+  4.2.1.12). So a device's own ID certificate under the same anchor poses as no server.
 - The certificate's names are checked when the handshake completes and before anything can be written, also
   where a session is resumed. A socket refuses to read or write before that, since OpenSSL would else shake
   hands by itself at the first write.
@@ -17,7 +20,6 @@ Python's ssl sends no address as SNI (RFC 6066, section 3).
 
 from __future__ import annotations
 
-import re
 import socket
 import ssl
 import threading
@@ -26,15 +28,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from smartlic_client.certificates import read_names
 from smartlic_client.errors import SmartlicError
-from smartlic_client.names import CertificateNames, InvalidName, Match, Policy, match, parse_host
+from smartlic_client.names import CONNECTION_POLICIES, Match, Policy, match, parse_host, sentences
 from smartlic_client.transport.errors import bad_anchors, name_mismatch
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 _ALPN = ["http/1.1"]
+_MOST_NAMES = 100  # of a certificate, in an error: a hostile one may have thousands
 
 
 class NameMismatchError(ssl.SSLCertVerificationError):
@@ -171,9 +173,9 @@ def _check_name(connection: ssl.SSLSocket | ssl.SSLObject) -> None:
     raise NameMismatchError(
         name_mismatch(
             host=host.text,
-            names=names.seen,
+            names=names.seen[:_MOST_NAMES],
             policy=context.policy.value,
-            why=" ".join(mismatch.sentence for mismatch in verdict),
+            why=sentences(verdict),
         )
     )
 
@@ -194,6 +196,8 @@ class LicensingContext(ssl.SSLContext):
     _sealed = False
 
     def __new__(cls, anchors: frozenset[bytes], policy: Policy = Policy.COMMON_NAME) -> LicensingContext:
+        if policy not in CONNECTION_POLICIES:
+            raise ValueError(f"the policy {policy.value} is for the preflight check only")
         self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         self.check_hostname = False
         self.verify_mode = ssl.CERT_REQUIRED
@@ -279,92 +283,3 @@ def context_for(anchors_pem: bytes, policy: Policy = Policy.COMMON_NAME) -> Lice
 @lru_cache(maxsize=64)
 def _context(anchors: frozenset[bytes], policy: Policy) -> LicensingContext:
     return LicensingContext(anchors, policy)
-
-
-# --- Reading certificates -------------------------------------------------------------------------
-
-_COMMON_NAME = bytes.fromhex("550403")  # 2.5.4.3
-_PRINTABLE = re.compile(rb"[A-Za-z0-9 '()+,\-./:=?]*")
-_ASCII_STRINGS = {0x12: "NumericString", 0x14: "TeletexString", 0x16: "IA5String", 0x1A: "VisibleString"}
-
-
-def read_names(der: bytes) -> CertificateNames:
-    """Read the names of a DER certificate. Never raises: what can't be read comes back as an `InvalidName`.
-
-    The subject is read here and not by `cryptography`, which refuses the whole subject for one bad string and
-    lets through an IA5String that is none; the extension is read by `cryptography`.
-    """
-    try:
-        common_names = tuple(_common_names(der))
-    except (ValueError, IndexError) as error:
-        common_names = (InvalidName("", f"the certificate's subject can't be read ({error})"),)
-    dns: tuple[str | InvalidName, ...] = ()
-    ip: tuple[IPv4Address | IPv6Address | InvalidName, ...] = ()
-    try:
-        extensions = x509.load_der_x509_certificate(der).extensions
-        san = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        dns = tuple(san.get_values_for_type(x509.DNSName))
-        ip = tuple(
-            address
-            if isinstance(address, IPv4Address | IPv6Address)
-            else InvalidName(str(address), "it is a network")
-            for address in san.get_values_for_type(x509.IPAddress)
-        )
-    except x509.ExtensionNotFound:
-        pass
-    except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, UnsupportedAlgorithm) as error:
-        dns = (InvalidName("", f"the alternative names can't be read ({error})"),)
-    return CertificateNames(common_names, dns, ip)
-
-
-def _common_names(der: bytes) -> Iterator[str | InvalidName]:
-    """All Common Names of the subject (RFC 5280, sections 4.1 and 4.1.2.4)."""
-    certificate = _only(_elements(der))
-    to_be_signed, *_ = _elements(certificate[1])
-    fields = list(_elements(to_be_signed[1]))
-    first = 1 if fields[0][0] == 0xA0 else 0  # the version is left out in version 1
-    subject = fields[first + 4][1]
-    for _, relative in _elements(subject):
-        for _, attribute in _elements(relative):
-            (_, oid), (tag, value) = _elements(attribute)
-            if oid == _COMMON_NAME:
-                yield _decode(tag, value)
-
-
-def _decode(tag: int, value: bytes) -> str | InvalidName:
-    """A DirectoryString (RFC 5280, appendix A.1) as text; `InvalidName` if its bytes aren't of its type."""
-    try:
-        if tag == 0x0C:
-            return value.decode("utf-8")
-        if tag == 0x1E:
-            return value.decode("utf-16-be")
-        if tag == 0x1C:
-            return value.decode("utf-32-be")
-        if tag == 0x13 and _PRINTABLE.fullmatch(value):
-            return value.decode("ascii")
-        if tag in _ASCII_STRINGS:
-            return value.decode("ascii")
-    except UnicodeDecodeError:
-        pass
-    return InvalidName(value.decode("latin-1"), f"its bytes are no valid string of ASN.1 type {tag:#04x}")
-
-
-def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """The tag and the content of each element of DER `data`, one level deep (X.690, section 8.1)."""
-    at = 0
-    while at < len(data):
-        tag, length, at = data[at], data[at + 1], at + 2
-        if length >= 0x80:
-            size = length & 0x7F
-            length, at = int.from_bytes(data[at : at + size], "big"), at + size
-        if at + length > len(data):
-            raise ValueError("an element is longer than what holds it")
-        yield tag, data[at : at + length]
-        at += length
-
-
-def _only(elements: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
-    found = list(elements)
-    if len(found) != 1:
-        raise ValueError("there is not one element")
-    return found[0]
