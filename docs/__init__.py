@@ -1,0 +1,1 @@
+"""The pages; `generate` writes those that are made from the code."""
