@@ -116,6 +116,7 @@ class Errands:
 
     # ---- settings -----------------------------------------------------------------------------------------
     def set_destination(self, url: str) -> Errand[Destination]:
+        """Raises bad-url, not-https and bad-host before its first step."""
         destination = Destination.parse(url, TransportKind.CALLHOME)
         self.settings.url = destination.url
         self.settings.transport = TransportKind.of_path(destination.path)
@@ -124,6 +125,7 @@ class Errands:
         return destination
 
     def trust(self, pem: bytes) -> Errand[list[x509.Certificate]]:
+        """Raises bad-trust-anchor before its first step."""
         anchors = _read_anchors(pem)
         self.settings.anchors = pem.decode("ascii", "replace")
         yield HangUp()
@@ -132,6 +134,7 @@ class Errands:
 
     # ---- what the device does -----------------------------------------------------------------------------
     def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
+        """Finish what is under way, as it was meant; then register, unless that was a registration."""
         until = self._until(wait)
         if isinstance(self.record.in_flight, DeregistrationRequest):
             yield from self._deregister(until)
@@ -145,6 +148,7 @@ class Errands:
         return (yield from self._registered(until))
 
     def request(self, tag: str, count: int, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Keep the absolute count, and tell it where the device is registered."""
         before = self.record.entitlements.get(tag)
         changed = (before.count if before else 0) != count
         self.agent.request(tag, count, self.environment.now())
@@ -153,6 +157,7 @@ class Errands:
         return Outcome(changed)
 
     def report(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Tell the counts, changed or not; a registration that is under way tells them too."""
         until = self._until(wait)
         if isinstance(self.record.in_flight, RegistrationRequest):
             return (yield from self._registered(until))
@@ -162,6 +167,7 @@ class Errands:
         return Outcome(changed=False)
 
     def deregister(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Tell the server, and forget the registration whether it heard or not."""
         until = self._until(wait)
         if isinstance(self.record.in_flight, RegistrationRequest):
             # It may have been accepted: ask, so that no instance is left behind on the server.
