@@ -71,12 +71,14 @@ class Settings(msgspec.Struct, kw_only=True):
 class Outcome:
     """`changed`: something is different now. `pending`: what could not be told yet, and why; it is kept.
 
-    `resumed`: a registration that was under way has been finished, with the token that it began with.
+    `resumed`: a registration that was under way has been finished, with the token that it began with;
+    `token_used`: that was the token given.
     """
 
     changed: bool
     pending: SmartlicError | None = None
     resumed: bool = False
+    token_used: bool = True
 
 
 @dataclass(frozen=True)
@@ -138,10 +140,10 @@ class Errands:
         until = self._until(wait)
         if isinstance(self.record.in_flight, DeregistrationRequest):
             yield from self._deregister(until)
-        if isinstance(self.record.in_flight, RegistrationRequest):
+        if isinstance(under_way := self.record.in_flight, RegistrationRequest):
             try:
                 done = yield from self._registered(until)
-                return replace(done, resumed=True)
+                return replace(done, resumed=True, token_used=under_way.id_token == token.reveal())
             except RefusedError:
                 pass  # the former token was refused: this one is another try
         self.agent.register(token, self.environment.new_key(), self.environment.random, force)

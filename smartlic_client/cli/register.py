@@ -66,7 +66,7 @@ def command(
         else:
             outcome = device.register(secret, force=force, wait=wait)
         record = device.record
-    if outcome.resumed and not wants_json():
+    if not outcome.token_used and not wants_json():
         note("note: a registration that was under way is finished; it used the token that it began with")
     emit(
         {**_identity(record), **outcome_data(outcome), "resumed": outcome.resumed},

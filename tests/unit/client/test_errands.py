@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from mock_server.domain.administration import token_digest
 from smartlic_client.errands import (
     Answer,
     Errand,
@@ -346,3 +347,15 @@ def test_what_is_no_anchor_changes_nothing(bench: Bench, pem: bytes, why: str) -
     assert why in caught.value.sentence
     assert bench.steps == []
     assert bench.errands.settings.anchors == before
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_registration_under_way_is_finished_with_its_own_token(bench: Bench, same: bool) -> None:
+    """What was meant is finished first; whether that used the token given now is told."""
+    first, second = bench.server.token(), bench.server.token()
+    with pytest.raises(CommunicationError):
+        bench.drive(bench.errands.register(first), lambda _step: GONE())
+    outcome = bench.drive(bench.errands.register(first if same else second))
+    assert outcome == Outcome(changed=True, resumed=True, token_used=same)
+    (registered,) = bench.server.registrations()
+    assert registered.token_digest == token_digest(first)
