@@ -18,6 +18,7 @@ _VERBS = {
     "release": ("smartlic_client.cli.release", "Use a license no more."),
     "report": ("smartlic_client.cli.report", "Tell the server the counts now; finish what is under way."),
     "deregister": ("smartlic_client.cli.deregister", "End the registration."),
+    "check": ("smartlic_client.cli.check", "Check whether products will register by a destination URL."),
     "show": ("smartlic_client.cli.show", "Show the device as IOS XE would."),
 }
 
