@@ -61,6 +61,7 @@ __all__ = [
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@*()'-](?:[A-Za-z0-9_.:/@*()' -]*[A-Za-z0-9_.:/@*()'-])?")
 _LONGEST_TEXT = 200
+_MOST_SHOWN = 30
 
 
 class Name(msgspec.Struct, frozen=True, gc=False):
@@ -86,8 +87,7 @@ def read_name(content: bytes) -> Name:
             common_names += here
         if flawed:
             bad += flawed
-    texts.reverse()
-    return Name(",".join(texts), tuple(common_names), tuple(bad))
+    return Name(",".join(reversed(_first(texts))), tuple(common_names), tuple(bad))
 
 
 def _read_relative(content: bytes) -> tuple[str, tuple[str | InvalidName, ...], tuple[str, ...]]:
@@ -111,10 +111,15 @@ def _read_relative(content: bytes) -> tuple[str, tuple[str | InvalidName, ...], 
             texts.append(f"{label}={_escaped(value)}")
     if not texts:
         raise DerError("a set of attributes is empty")
-    return "+".join(texts), tuple(common_names), tuple(bad)
+    return "+".join(_first(texts)), tuple(common_names), tuple(bad)
 
 
 _RELATIVES = Remembered(_read_relative)
+
+
+def _first(texts: list[str]) -> list[str]:
+    """No more than one can read; a hostile name has thousands."""
+    return texts if len(texts) <= _MOST_SHOWN else [*texts[:_MOST_SHOWN], "…"]
 
 
 def _escaped(value: str) -> str:
