@@ -24,8 +24,10 @@ from smartlic_client.names import (
     NoCommonName,
     Policy,
     SeveralCommonNames,
+    address_on_dual_stack,
     match,
     parse_host,
+    sentences,
 )
 
 LABELS = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
@@ -110,6 +112,11 @@ def test_a_host_is_read_as_what_it_is(text: str, host: Host) -> None:
         ("１２７.０.０.１", "IDNA"),
         ("ssm。example", "IDNA"),
         ("☃.example", "IDNA"),
+        ("\u212aelvin.example", "taken for 'kelvin'"),
+        ("\u0130stanbul.example", "IDNA"),
+        ("ü" * 64 + ".example", "63"),
+        ("ü." * 600 + "example", "253"),
+        ("a" * 10_000_000, "253"),
     ],
 )
 def test_what_is_no_host_is_refused_with_its_reason(text: str, reason: str) -> None:
@@ -290,6 +297,50 @@ def test_policies_look_at_their_own_names_only() -> None:
     assert len(mismatches("c.example", names, Policy.EITHER)) == 3
     bare = cn("a.example")
     assert mismatches("b.example", bare, Policy.SUBJECT_ALTERNATIVE_NAME) == (NoAlternativeName(),)
+
+
+def test_a_certificate_tells_where_a_wildcard_stands() -> None:
+    """Right or wrong, in the Common Name or in the SAN: the preflight check says so."""
+    names = CertificateNames(
+        ("*.example.com", "a"), dns=("b.example", "s*.example.com", InvalidName("*", "x"))
+    )
+    assert names.wildcards == ("*.example.com", "s*.example.com", "*")
+
+
+def test_a_name_of_one_label_is_not_qualified() -> None:
+    """It means another machine in each search list."""
+    assert not DnsHost("ssm").is_qualified
+    assert DnsHost("ssm.example").is_qualified
+
+
+def test_what_is_long_is_told_in_a_line() -> None:
+    """A name of a megabyte and thousands of names are shown by their beginning and their number."""
+    (invalid,) = mismatches("a.example", cn("b" * 2**20))
+    assert "(1048576 characters)" in invalid.sentence
+    assert len(invalid.sentence) < 300
+    found = mismatches("a.example", cn(*["b.example"] * 5000))
+    assert len(found) == 5001
+    assert "5000 Common Names" in found[0].sentence
+    assert max(len(mismatch.sentence) for mismatch in found) < 300
+    said = sentences(found)
+    assert said.endswith("(and 4991 more)")
+    assert len(said) < 1500
+
+
+def test_a_dual_stack_is_told_with_its_addresses() -> None:
+    """The sentence names the address, those of both families, and what is needed instead."""
+    addresses: list[IPv4Address | IPv6Address] = [
+        IPv6Address("2001:db8::a"),
+        IPv4Address("192.0.2.10"),
+        IPv4Address("192.0.2.10"),
+    ]
+    found = address_on_dual_stack(IPv4Host(IPv4Address("192.0.2.10")), addresses)
+    assert found is not None
+    assert (found.ipv4, found.ipv6) == ((IPv4Address("192.0.2.10"),), (IPv6Address("2001:db8::a"),))
+    assert "192.0.2.10, 2001:db8::a" in found.sentence
+    assert "fully qualified name" in found.sentence
+    mapped = [IPv6Address("::ffff:192.0.2.10")]
+    assert address_on_dual_stack(IPv4Host(IPv4Address("192.0.2.10")), mapped) is None
 
 
 def test_seen_names_are_told_with_their_kind() -> None:

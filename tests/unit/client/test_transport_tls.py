@@ -11,28 +11,32 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.name import _ASN1Type
-from cryptography.x509.oid import NameOID
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from smartlic_client.certificates import read_certificate, read_names
 from smartlic_client.errors import CallerError, TrustError
-from smartlic_client.names import InvalidName, Policy
-from smartlic_client.transport.tls import NameMismatchError, context_for, read_names
-from tests.unit.client.tls_servers import CLIENT_AUTH, DAY, Authority, Certificate, RawServer
+from smartlic_client.names import CONNECTION_POLICIES, Policy
+from smartlic_client.transport.tls import NameMismatchError, context_for
+from tests.unit.client.tls_servers import (
+    CLIENT_AUTH,
+    DAY,
+    SERVER_AUTH,
+    Authority,
+    Certificate,
+    ConnectProxy,
+    RawServer,
+)
 
 AUTHORITY = Authority()
 MESSAGE = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
-def connected(server: RawServer, name: str, **settings: Any) -> Iterator[ssl.SSLSocket]:
+def connected(
+    server: RawServer, name: str, policy: Policy = Policy.COMMON_NAME, **settings: Any
+) -> Iterator[ssl.SSLSocket]:
     """A checked connection to `server` under the server name `name`."""
-    context = context_for(AUTHORITY.pem)
+    context = context_for(AUTHORITY.pem, policy)
     with (
         socket.create_connection((server.host, server.port), timeout=10) as plain,
         context.wrap_socket(plain, server_hostname=name, **settings) as tls,
@@ -130,18 +134,41 @@ def test_nothing_is_written_or_read_before_the_handshake() -> None:
     assert server.received == 0
 
 
-def test_the_check_holds_when_a_session_is_resumed() -> None:
-    """A session made with the right name does not open a connection under a wrong one."""
-    with RawServer(AUTHORITY.issue("127.0.0.1"), versions=ssl.TLSVersion.TLSv1_2) as server:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_check_holds_when_a_session_is_resumed(version: ssl.TLSVersion) -> None:
+    """A session made with the right name does not open a connection under a wrong one, in either version."""
+    with RawServer(AUTHORITY.issue("127.0.0.1"), versions=version) as server:
         with connected(server, "127.0.0.1") as tls:
+            tls.sendall(MESSAGE)
+            assert tls.recv(100)  # in TLS 1.3 the ticket comes after the handshake
             session = tls.session
         with connected(server, "127.0.0.1", session=session) as tls:
             assert tls.session_reused
+            assert tls.version() == version.name.replace("v1_", "v1.")
         with pytest.raises(NameMismatchError), connected(server, "127.0.0.2", session=session):
             pass
         server.settle()
     assert server.reused == [False, True, True]
-    assert server.received == 0
+    assert server.received == len(MESSAGE)
+
+
+def test_the_check_holds_through_a_connect_proxy() -> None:
+    """The name is that of the destination, the proxy's own is nobody's, and a wrong one gets nothing."""
+    with RawServer(AUTHORITY.issue("ssm.example.com")) as server, ConnectProxy(server.port) as proxy:
+        for name, good in (("ssm.example.com", True), ("127.0.0.1", False)):
+            plain = socket.create_connection((proxy.host, proxy.port), timeout=10)
+            plain.sendall(f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\n\r\n".encode())
+            assert plain.recv(100).startswith(b"HTTP/1.1 200")
+            if good:
+                with context_for(AUTHORITY.pem).wrap_socket(plain, server_hostname=name) as tls:
+                    tls.sendall(MESSAGE)
+                    assert tls.recv(100)
+            else:
+                with pytest.raises(NameMismatchError):
+                    context_for(AUTHORITY.pem).wrap_socket(plain, server_hostname=name)
+            plain.close()
+        server.settle()
+    assert server.received == len(MESSAGE)
 
 
 def test_tls_1_1_is_refused() -> None:
@@ -263,85 +290,77 @@ def test_what_holds_no_anchor_is_refused(pem: bytes) -> None:
     assert caught.value.code == "bad-anchors"
 
 
-def test_a_policy_other_than_the_default_reaches_the_handshake() -> None:
-    """Under `either`, a name in the SAN is enough."""
-    with RawServer(AUTHORITY.issue("other.example", san=["127.0.0.1"])) as server:
-        context = context_for(AUTHORITY.pem, Policy.EITHER)
-        with (
-            socket.create_connection((server.host, server.port), timeout=10) as plain,
-            context.wrap_socket(plain, server_hostname="127.0.0.1") as tls,
-        ):
-            assert tls.version() == "TLSv1.3"
+POLICY_CASES = {
+    "right in the CN": (
+        AUTHORITY.issue("127.0.0.1", san=["other.example"]),
+        {Policy.COMMON_NAME, Policy.EITHER},
+    ),
+    "right in the SAN": (
+        AUTHORITY.issue("other.example", san=["127.0.0.1"]),
+        {Policy.SUBJECT_ALTERNATIVE_NAME, Policy.EITHER},
+    ),
+    "right in both": (AUTHORITY.issue("127.0.0.1", san=["127.0.0.1"]), set(CONNECTION_POLICIES)),
+    "right in none": (AUTHORITY.issue("other.example", san=["other.example"]), set()),
+}
 
 
-def certificate_with(kind: _ASN1Type, text: str, old: bytes, new: bytes) -> bytes:
-    """A certificate whose Common Name has its bytes `old` replaced by `new` (the signature breaks)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    template = x509.load_der_x509_certificate(AUTHORITY.issue("x").der)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, kind)])
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(x509.Name([]))
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(template.not_valid_before_utc)
-        .not_valid_after(template.not_valid_after_utc)
-        .sign(key, hashes.SHA256())
-    )
-    der = built.public_bytes(Encoding.DER)
-    assert old in der
-    return der.replace(old, new)
+@pytest.mark.parametrize("case", POLICY_CASES)
+@pytest.mark.parametrize("policy", CONNECTION_POLICIES)
+def test_a_policy_reaches_the_handshake(case: str, policy: Policy) -> None:
+    """Each looks at its own names, and a mismatch under any of them sends nothing."""
+    certificate, passing = POLICY_CASES[case]
+    with RawServer(certificate) as server:
+        if policy in passing:
+            with connected(server, "127.0.0.1", policy) as tls:
+                assert tls.version() == "TLSv1.3"
+        else:
+            with pytest.raises(NameMismatchError) as caught, connected(server, "127.0.0.1", policy):
+                pass
+            assert caught.value.problem.context["policy"] == policy.value
+        server.settle()
+    assert server.received == 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "new"),
-    [
-        (_ASN1Type.UTF8String, b"ssm.exa\xffple"),
-        (_ASN1Type.PrintableString, b"ssm*exa@ple"),
-        (_ASN1Type.IA5String, b"ssm.exa\xc3\xa9le"),
-        (_ASN1Type.T61String, b"ssm.exa\xe9ple"),
-    ],
-)
-def test_bytes_that_are_no_string_of_their_type_are_no_name(kind: _ASN1Type, new: bytes) -> None:
-    """Such a Common Name comes back as an invalid name with its reason, and nothing is raised."""
-    (name,) = read_names(certificate_with(kind, "ssm.example", b"ssm.example", new)).common_names
-    assert isinstance(name, InvalidName)
-    assert "no valid string" in name.reason
+def test_no_connection_is_made_under_the_policy_of_the_preflight_check() -> None:
+    """`both` is a question to ask, not a way to connect."""
+    with pytest.raises(ValueError, match="preflight"):
+        context_for(AUTHORITY.pem, Policy.BOTH)
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        _ASN1Type.UTF8String,
-        _ASN1Type.PrintableString,
-        _ASN1Type.IA5String,
-        _ASN1Type.T61String,
-        _ASN1Type.BMPString,
-        _ASN1Type.UniversalString,
-    ],
-)
-def test_a_common_name_is_read_from_every_type_of_string(kind: _ASN1Type) -> None:
-    """All types that a DirectoryString can have give the same text."""
-    der = certificate_with(kind, "ssm.example", b"", b"")
-    assert read_names(der).common_names == ("ssm.example",)
+ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+USAGES = {
+    "none at all": ([], True),
+    "for servers": ([SERVER_AUTH], True),
+    "for servers and clients": ([CLIENT_AUTH, SERVER_AUTH], True),
+    "for clients": ([CLIENT_AUTH], False),
+    "for anything": ([ANY_USAGE], False),
+}
 
 
-def test_all_names_are_read_in_their_order() -> None:
-    """Common Names, DNS names and addresses of both families."""
-    names = read_names(AUTHORITY.issue("b", "a", san=["d.example", "192.0.2.1", "c.example", "::1"]).der)
-    assert names.common_names == ("b", "a")
-    assert names.dns == ("d.example", "c.example")
-    assert [str(address) for address in names.ip] == ["192.0.2.1", "::1"]
+@pytest.mark.parametrize("case", USAGES)
+def test_a_certificate_with_usages_needs_that_of_a_server(case: str) -> None:
+    """RFC 5280, section 4.2.1.12, as OpenSSL has it; `may_serve` of a file says the same as a handshake."""
+    usages, passes = USAGES[case]
+    certificate = AUTHORITY.issue("127.0.0.1", usage=usages)
+    assert read_certificate(certificate.der).may_serve is passes
+    with RawServer(certificate) as server:
+        if passes:
+            exchange(server, "127.0.0.1")
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError) as caught:
+                exchange(server, "127.0.0.1")
+            assert caught.value.verify_code == 26
+        server.settle()
+    assert server.received == (len(MESSAGE) if passes else 0)
 
 
-@settings(deadline=None)
-@example(b"\x00\x00", 0)
-@given(st.binary(max_size=60), st.integers(0, 600))
-def test_reading_names_never_raises(noise: bytes, at: int) -> None:
-    """Whatever stands in place of a certificate or inside of one, names or invalid names come back."""
-    read_names(noise)
-    der = bytearray(WRONG["right in the SAN only"][0].der)
-    der[at : at + len(noise)] = noise
-    read_names(bytes(der))
-    read_names(bytes(der[:at]))
+def test_a_hostile_certificate_makes_no_long_error() -> None:
+    """Thousands of names are counted and not listed."""
+    certificate = AUTHORITY.issue("x", san=[f"{n}.example" for n in range(500)])
+    with RawServer(certificate) as server:
+        with pytest.raises(NameMismatchError) as caught, connected(server, "y.example", Policy.EITHER):
+            pass
+        server.settle()
+    assert "(and 491 more)" in str(caught.value)
+    assert len(str(caught.value)) < 2000
+    assert len(caught.value.problem.context["names"]) == 100
