@@ -7,8 +7,10 @@ from __future__ import annotations
 
 __all__ = ["Pace"]
 
-_COMPANY = 0.003
+_COMPANY = 0.005
 """Seconds to wait. A change that is alone does not wait at all."""
+_DENSE = 0.007
+"""Seconds between changes: closer than that, they come from several clients at once."""
 _WEIGHT = 1 / 8
 
 
@@ -26,4 +28,4 @@ class Pace:
 
     def delay(self) -> float:
         """How long to wait for the next one: not at all where it is not expected within that time."""
-        return _COMPANY if self._gap < _COMPANY * 1.5 else 0.0
+        return _COMPANY if self._gap < _DENSE else 0.0

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
 from smartlic_client.protocol.smart import Malformed
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
+    from lxml.etree import XMLParser, _Element
 
 __all__ = ["CONTENT_TYPE", "unwrap", "wrap"]
 
@@ -88,15 +89,21 @@ def wrap(message: bytes, *, serial: str, now: float, number: int, to: str, sende
     return text.encode()
 
 
+@lru_cache(maxsize=1)
+def _parser() -> XMLParser:
+    from lxml import etree
+
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
+    )
+
+
 def unwrap(raw: bytes) -> bytes:
     """The message inside a Call Home envelope. Raises Malformed."""
     from lxml import etree  # only who reads Call Home pays for it at the start
 
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True
-    )
     try:
-        root = etree.fromstring(raw, parser)
+        root = etree.fromstring(raw, _parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Malformed(f"no well-formed XML: {str(error)[:200]}") from None
     if root.getroottree().docinfo.internalDTD is not None:
