@@ -44,7 +44,6 @@ __all__ = [
     "TimedSocket",
     "context_for",
     "deadline",
-    "read_names",
 ]
 
 _ALPN = ["http/1.1"]
