@@ -67,7 +67,7 @@ def read_nodes(text: str) -> tuple[Node, ...]:
         try:
             host, port = read_authority(part)
         except SmartlicError as error:
-            raise ValueError(error.sentence) from None
+            raise ValueError(error.sentence.rstrip(".")) from None
         found.append(Node(role=role, host=host, port=port))
     return tuple(found)
 
