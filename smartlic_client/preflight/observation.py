@@ -112,7 +112,6 @@ class Resolution(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...] = ()
     failure: str | None = None
     late: bool = False
-    given: bool = False
 
     @property
     def families(self) -> set[str]:

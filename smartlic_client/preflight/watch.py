@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from smartlic_client.errors import SmartlicError
 from smartlic_client.preflight.earlier import earlier_of
-from smartlic_client.preflight.observation import Target
+from smartlic_client.preflight.observation import ServerFacts, Target
 from smartlic_client.preflight.options import Options
 from smartlic_client.preflight.run import Result, Run, run
 from smartlic_client.preflight.server import ServerSide
@@ -34,7 +35,7 @@ def watch(
     baseline, first_active = dict(options.earlier), None
     former: Run | None = None
     while True:
-        facts = server.facts(options.timeout) if server is not None else None
+        facts = _facts(server, options.timeout)
         now = msgspec.structs.replace(options, now=time.time(), earlier=baseline, server=facts)
         latest = run(targets, now)
         for line in changes(former, latest):
@@ -49,6 +50,14 @@ def watch(
         former = latest
         # What is watched tells nobody when it changes, so it is looked at again after a pause.
         _never.wait(min(_PAUSE, left))
+
+
+def _facts(server: ServerSide | None, timeout: float) -> ServerFacts | None:
+    """What the server says; nothing while it cannot, as in the middle of a failover."""
+    try:
+        return server.facts(timeout) if server is not None else None
+    except SmartlicError:
+        return None
 
 
 def changes(former: Run | None, latest: Run) -> list[str]:

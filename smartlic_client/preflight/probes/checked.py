@@ -12,15 +12,17 @@ import email.utils
 import http.client
 import ssl
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from smartlic_client.certificates import read_certificates
 from smartlic_client.names import Host, Policy
 from smartlic_client.preflight.observation import Service, Target, Trust
 from smartlic_client.preflight.probes.connect import FailedError, connect, left
 from smartlic_client.protocol.transports import TransportKind
-from smartlic_client.transport.tls import NameMismatchError, context_for, deadline
+from smartlic_client.transport.tls import LicensingContext, NameMismatchError, deadline
 
 if TYPE_CHECKING:
     from smartlic_client.preflight.probes.proxy import Proxy
@@ -29,6 +31,12 @@ __all__ = ["Door", "ask"]
 
 _CONTENT_TYPES = {TransportKind.CALLHOME: "application/soap+xml", TransportKind.SMART: "application/json"}
 _TELLTALES = ("via", "x-squid-error", "x-bluecoat-via", "proxy-agent", "x-cache", "proxy-authenticate")
+
+
+@lru_cache(maxsize=64)
+def _context(anchors: bytes, policy: Policy) -> LicensingContext:
+    """The context that a product has, made once; `anchors` were read before, and are certificates."""
+    return LicensingContext(frozenset(each.der for each in read_certificates(anchors)), policy)
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +60,8 @@ def ask(door: Door, until: float, *, path: bool) -> tuple[Trust, Service | None]
 
 
 def _enter(door: Door, method: str, until: float) -> tuple[Trust, Service | None]:
-    context = context_for(door.anchors, door.policy)
     try:
+        context = _context(door.anchors, door.policy)
         with deadline(left(until)), connect(door.address, door.target.port, until, door.proxy) as sock:
             sock.settimeout(left(until))
             with context.wrap_socket(sock, server_hostname=door.expected.text) as tls:

@@ -8,12 +8,16 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from smartlic_client.errors import SmartlicError
+from smartlic_client.names import parse_host
 from smartlic_client.preflight.observation import Outcome
 from smartlic_client.preflight.probes.connect import FailedError, connect, failure_of, left
+from smartlic_client.preflight.probes.resolve import Resolver
 
 __all__ = ["Proxy", "read_proxy"]
 
 _LONGEST_HEAD = 16384
+_resolver = Resolver({})
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -30,7 +34,7 @@ class Proxy(msgspec.Struct, frozen=True):
     def connect(self, host: str, port: int, until: float) -> socket.socket:
         """A tunnel to the host. Raises FailedError with the outcome `proxy`."""
         try:
-            sock = connect(self._address(), self.port, until)
+            sock = connect(self._address(until), self.port, until)
         except FailedError as error:
             raise self._failed(error.detail) from None
         try:
@@ -43,12 +47,11 @@ class Proxy(msgspec.Struct, frozen=True):
             raise
         return sock
 
-    def _address(self) -> str:
-        try:
-            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise self._failed(f"its name could not be resolved ({error})") from None
-        return str(found[0][4][0])
+    def _address(self, until: float) -> str:
+        found = _resolver.resolve(parse_host(self.host), self.port, until)
+        if not found.addresses:
+            raise self._failed(f"its name could not be resolved ({found.failure})")
+        return found.addresses[0]
 
     def _ask(self, sock: socket.socket, authority: str, until: float) -> None:
         lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}", "User-Agent: smartlic-check"]
@@ -76,15 +79,20 @@ class Proxy(msgspec.Struct, frozen=True):
 
 def read_proxy(text: str) -> Proxy:
     """`http://[user:password@]HOST:PORT`. Raises ValueError, which repeats nothing of a password."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # of brackets that do not close
+        raise ValueError("it is no URL of the form http://HOST:PORT") from None
     if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query:
         raise ValueError("it is no URL of the form http://HOST:PORT")
     try:
-        port = parts.port or 8080
+        host, port = parse_host(parts.hostname).text, parts.port or 8080
+    except SmartlicError as error:
+        raise ValueError(error.sentence.rstrip(".")) from None
     except ValueError:
         raise ValueError("its port is no port number") from None
     authorization = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-    return Proxy(parts.hostname, port, authorization)
+    return Proxy(host, port, authorization)

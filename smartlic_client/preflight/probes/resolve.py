@@ -24,9 +24,9 @@ class Resolver:
     def resolve(self, host: Host, port: int, until: float) -> Resolution:
         """What `host` resolves to; an address is itself."""
         if addresses := self._given.get((host.text, port)):
-            return Resolution(addresses=addresses, given=True)
+            return Resolution(addresses=addresses)
         if not isinstance(host, DnsHost):
-            return Resolution(addresses=(host.text,), given=True)
+            return Resolution(addresses=(host.text,))
         with self._guard:
             question = self._asked.get(host.text)
             if question is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib import import_module
 
 from smartlic_client.preflight.catalogue import Finding
@@ -10,6 +11,8 @@ from smartlic_client.preflight.observation import Observation
 from smartlic_client.preflight.options import Options
 
 __all__ = ["findings", "load"]
+
+Rule = Callable[[Observation, Options], Iterator[Finding]]
 
 _ROOMS: dict[str, tuple[tuple[str, ...], Callable[[Observation, Options], object]]] = {
     "destination": (("destination", "resolution"), lambda *_: True),
@@ -31,13 +34,18 @@ def load() -> None:
         import_module(f"{__name__}.{room}")
 
 
+@lru_cache(maxsize=len(_ROOMS))
+def _rule(room: str) -> Rule:
+    rule: Rule = import_module(f"{__name__}.{room}").find
+    return rule
+
+
 def findings(observation: Observation, options: Options) -> list[Finding]:
     """All that is to be said of one target, the gravest first. Pure."""
     found: dict[tuple[str, str | None], Finding] = {}
     for room, (families, has_a_say) in _ROOMS.items():
         if options.looks_for(*families) and has_a_say(observation, options):
-            rule = import_module(f"{__name__}.{room}")
-            for finding in rule.find(observation, options):
+            for finding in _rule(room)(observation, options):
                 found.setdefault((finding.id, finding.at), finding)
     wanted = options.wanted
     return sorted(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from smartlic_client.certificates import Certificate, FlawKind
+from smartlic_client.names import judge
 from smartlic_client.preflight.catalogue import CATALOGUE, Finding, Severity, entry
 from smartlic_client.preflight.observation import Endpoint, Observation, Role
 from smartlic_client.preflight.options import DAY, Options
@@ -195,8 +196,9 @@ entry(
     reference=_CHECKED,
 )
 
-# X509_V_ERR_* of OpenSSL's x509_vfy.h that other findings tell better
-_DATES, _PURPOSE, _STRENGTH, _NO_ISSUER = {9, 10}, {26}, {66, 67, 68}, {2, 20, 21}
+# X509_V_ERR_* of OpenSSL's x509_vfy.h
+_TOLD_BETTER = {9, 10, 26, 66, 67, 68}  # dates, purpose, strength
+_NO_ISSUER = {2, 20, 21}
 _LONG = 10
 _WEAK = {"md2", "md4", "md5", "sha1"}
 _LEAST_BITS = {"RSA": 2048, "RSA-PSS": 2048, "DSA": 2048, "EC": 256}
@@ -212,12 +214,15 @@ def find(seen: Observation, options: Options) -> Iterator[Finding]:
         if anchor.not_after is not None and anchor.not_after.timestamp() < options.now:
             yield anchor_expired(label, subject=anchor.subject, until=_date(anchor.not_after))
     told: set[str] = set()
+    explained = False
     for endpoint in seen.endpoints:
         if endpoint.leaf is not None and endpoint.leaf.fingerprint not in told:
             told.add(endpoint.leaf.fingerprint)
-            yield from _certificates(label, endpoint, options)
+            for finding in _certificates(label, endpoint, options):
+                explained = explained or finding.severity is Severity.ERROR
+                yield finding
     if (answered := seen.answered) is not None:
-        yield from _trust(seen, answered)
+        yield from _trust(seen, answered, options, explained=explained)
 
 
 def _certificates(label: str, endpoint: Endpoint, options: Options) -> Iterator[Finding]:
@@ -239,15 +244,14 @@ def _certificates(label: str, endpoint: Endpoint, options: Options) -> Iterator[
 
 
 def _dates(label: str, at: str, which: str, each: Certificate, options: Options) -> Iterator[Finding]:
-    now = _date(datetime.fromtimestamp(options.now, UTC))
     since, until = each.not_before, each.not_after
     if since is not None and since.timestamp() > options.now:
-        yield not_yet(label, at=at, which=which, since=_date(since), now=now)
+        yield not_yet(label, at=at, which=which, since=_date(since), now=_at(options.now))
     if until is None:
         return
     left = until.timestamp() - options.now
     if left < 0:
-        yield expired(label, at=at, which=which, until=_date(until), now=now)
+        yield expired(label, at=at, which=which, until=_date(until), now=_at(options.now))
     elif left < options.expires_within:
         wanted = f"{options.expires_within / DAY:g}"
         yield expires_soon(
@@ -272,7 +276,8 @@ def _flaws(label: str, at: str, which: str, each: Certificate) -> Iterator[Findi
         yield malformed(label, at=at, which=which, reason=why)
 
 
-def _trust(seen: Observation, endpoint: Endpoint) -> Iterator[Finding]:
+def _trust(seen: Observation, endpoint: Endpoint, options: Options, *, explained: bool) -> Iterator[Finding]:
+    """How the checked connection ended. `explained`: an error of a certificate was told already."""
     label, trust = seen.target.label, seen.trust
     if trust is None:
         if seen.anchor_flaw is None and not seen.anchors and endpoint.role is Role.TARGET:
@@ -286,8 +291,17 @@ def _trust(seen: Observation, endpoint: Endpoint) -> Iterator[Finding]:
     elif trust.held is None:
         if endpoint.tls not in ("TLSv1", "TLSv1.1", "SSLv3"):
             yield connection_failed(label, at=endpoint.where, reason=trust.message)
-    elif not trust.held and trust.code not in _DATES | _PURPOSE | _STRENGTH:
-        yield _no_way_to_the_anchor(seen, endpoint, trust.message)
+    elif not trust.held:
+        if not (explained and trust.code in _TOLD_BETTER):
+            yield _no_way_to_the_anchor(seen, endpoint, trust.message)
+    elif not trust.named and endpoint.role is Role.TARGET and _name_holds(seen, endpoint, options):
+        # Another certificate than the one that was read, as in the middle of a failover: no green for that.
+        yield connection_failed(label, at=endpoint.where, reason=trust.message)
+
+
+def _name_holds(seen: Observation, endpoint: Endpoint, options: Options) -> bool:
+    host = options.expected_name or seen.target.host
+    return host is not None and judge(host, endpoint.chain[0].names)[options.policy].holds
 
 
 def _no_way_to_the_anchor(seen: Observation, endpoint: Endpoint, message: str) -> Finding:
@@ -302,6 +316,10 @@ def _no_way_to_the_anchor(seen: Observation, endpoint: Endpoint, message: str) -
     anchors = ", ".join(sorted(trusted)) or "none"
     reason = message[:1].upper() + message[1:] if message else "The chain is broken"
     return untrusted(label, at=where, where=where, reason=reason, issuer=leaf.issuer, anchors=anchors)
+
+
+def _at(seconds: float) -> str:
+    return _date(datetime.fromtimestamp(seconds, UTC))
 
 
 def _date(at: datetime) -> str:

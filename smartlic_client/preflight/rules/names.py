@@ -24,7 +24,7 @@ from smartlic_client.preflight.catalogue import Finding, Severity, entry
 from smartlic_client.preflight.observation import Endpoint, Observation, Role
 from smartlic_client.preflight.options import Options
 
-__all__ = ["expected_host", "find", "node_with_name", "set_and_synchronize"]
+__all__ = ["expected_host", "find", "node_with_name"]
 
 _ERROR, _WARNING, _INFORMATION = Severity.ERROR, Severity.WARNING, Severity.INFORMATION
 _COUNTS = "Names, Which name counts"
@@ -182,10 +182,6 @@ def expected_host(seen: Observation, options: Options) -> Host | None:
 def node_with_name(options: Options, name: str) -> str | None:
     """Which node's own address or name this is."""
     return next((node.role.capitalize() for node in options.nodes if node.host.text == name), None)
-
-
-def set_and_synchronize(wanted: str) -> str:
-    return _SET.format(wanted=wanted) + "."
 
 
 def find(seen: Observation, options: Options) -> Iterator[Finding]:

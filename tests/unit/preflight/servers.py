@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import socket
 import ssl
-import tempfile
+import time
 import warnings
-from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from smartlic_client.preflight.options import Options
+from smartlic_client.preflight.run import Result, run
+from smartlic_client.preflight.targets import read_target
 from tests.unit.client.tls_servers import Authority, Certificate, RawServer, TcpServer, http
 
+LOCAL = "127.0.0.1"
 OK = http("405 Method Not Allowed", "Allow: POST")
 
 
@@ -87,8 +91,12 @@ def with_chain(authority: Authority, certificate: Certificate, count: int) -> Ra
     return RawServer(certificate)
 
 
-def pem_file(pem: bytes) -> Path:
-    """A file that outlives the call, in a folder that the test run removes."""
-    with tempfile.NamedTemporaryFile(suffix=".pem", delete=False) as file:
-        file.write(pem)
-        return Path(file.name)
+def check(server: TcpServer, *, url: str = LOCAL, path: str = "", timeout: float = 5, **more: Any) -> Result:
+    """What a run says of a server on the loopback."""
+    options = Options(now=time.time(), timeout=timeout, **more)
+    return run([read_target(f"https://{url}:{server.port}{path}")], options).results[0]
+
+
+def found(result: Result) -> list[str]:
+    """The ids of its findings."""
+    return [finding.id for finding in result.findings]

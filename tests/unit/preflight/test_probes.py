@@ -7,18 +7,15 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smartlic_client.certificates import read_certificate
-from smartlic_client.hosts import parse_host
 from smartlic_client.names import Policy
-from smartlic_client.preflight.options import Node, Options
-from smartlic_client.preflight.run import Result, run
+from smartlic_client.preflight.options import Options
+from smartlic_client.preflight.run import run
 from smartlic_client.preflight.targets import read_target
 from tests.unit.client.tls_servers import (
     CLIENT_AUTH,
@@ -26,17 +23,26 @@ from tests.unit.client.tls_servers import (
     OK_JSON,
     Authority,
     Certificate,
-    ConnectProxy,
     RawServer,
     TcpServer,
     answer_with,
     http,
 )
-from tests.unit.preflight.servers import OK, Answers, Babbles, Closes, Hangs, Says, old_tls, with_chain
+from tests.unit.preflight.servers import (
+    LOCAL,
+    OK,
+    Answers,
+    Babbles,
+    Closes,
+    Hangs,
+    Says,
+    check,
+    found,
+    old_tls,
+    with_chain,
+)
 
 pytestmark = pytest.mark.real
-
-LOCAL = "127.0.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -49,24 +55,15 @@ def right(authority: Authority) -> Certificate:
     return authority.issue(LOCAL, san=[LOCAL], until=365 * DAY)
 
 
-def _check(server: TcpServer, *, url: str = LOCAL, path: str = "", timeout: float = 5, **more: Any) -> Result:
-    options = Options(now=time.time(), timeout=timeout, **more)
-    return run([read_target(f"https://{url}:{server.port}{path}")], options).results[0]
-
-
-def _ids(result: Result) -> list[str]:
-    return [finding.id for finding in result.findings]
-
-
 # --- A right server -------------------------------------------------------------------------------
 
 
 def test_a_right_server_has_no_finding(authority: Authority, right: Certificate) -> None:
     """Chain, name and path hold: one GET is all that the server ever gets, without a token or a cookie."""
     with RawServer(right, answer_with(OK)) as server:
-        result = _check(server, anchors=authority.pem)
+        result = check(server, anchors=authority.pem)
         server.settle()
-    assert _ids(result) == []
+    assert found(result) == []
     assert result.observation.trust is not None
     assert result.observation.trust.named
     (request,) = server.requests
@@ -78,9 +75,9 @@ def test_a_right_server_has_no_finding(authority: Authority, right: Certificate)
 def test_without_an_anchor_nothing_is_sent(right: Certificate) -> None:
     """The chain is read, and not one byte of HTTP goes out."""
     with RawServer(right) as server:
-        result = _check(server)
+        result = check(server)
         server.settle()
-    assert _ids(result) == ["trust-not-checked"]
+    assert found(result) == ["trust-not-checked"]
     assert server.received == 0
 
 
@@ -97,9 +94,9 @@ def test_a_wrong_name_gets_nothing(
 ) -> None:
     """Where the name does not hold no request is sent, though the chain is good."""
     with RawServer(authority.issue(*names, san=san, until=365 * DAY)) as server:
-        result = _check(server, anchors=authority.pem)
+        result = check(server, anchors=authority.pem)
         server.settle()
-    assert _ids(result) == [expected]
+    assert found(result) == [expected]
     assert server.received == 0
     assert result.observation.service is None
 
@@ -107,9 +104,9 @@ def test_a_wrong_name_gets_nothing(
 def test_an_untrusted_chain_gets_nothing(right: Certificate) -> None:
     """Another root: the chain is read by the probe that verifies nothing, and nothing is sent."""
     with RawServer(right) as server:
-        result = _check(server, anchors=Authority("Another Root").pem)
+        result = check(server, anchors=Authority("Another Root").pem)
         server.settle()
-    assert _ids(result) == ["chain-incomplete"]
+    assert found(result) == ["chain-incomplete"]
     assert "Another Root" not in result.findings[0].seen
     assert server.received == 0
 
@@ -117,9 +114,9 @@ def test_an_untrusted_chain_gets_nothing(right: Certificate) -> None:
 def test_policy_both_sends_nothing_where_one_of_them_fails(authority: Authority) -> None:
     """CN right and SAN wrong: the policy `both` refuses, so the path is not asked for."""
     with RawServer(authority.issue(LOCAL, san=["127.0.0.9"], until=365 * DAY)) as server:
-        result = _check(server, anchors=authority.pem, policy=Policy.BOTH)
+        result = check(server, anchors=authority.pem, policy=Policy.BOTH)
         server.settle()
-    assert _ids(result) == ["alternative-name-differs"]
+    assert found(result) == ["alternative-name-differs"]
     assert server.received == 0
 
 
@@ -127,15 +124,15 @@ def test_all_findings_at_once(authority: Authority) -> None:
     """An expired certificate of another name under another root: all three are told in one run."""
     bad = authority.issue("127.0.0.9", since=-3 * DAY, until=-DAY)
     with RawServer(bad) as server:
-        result = _check(server, anchors=Authority("Another Root").pem)
-    assert {"common-name-differs", "certificate-expired", "chain-incomplete"} <= set(_ids(result))
+        result = check(server, anchors=Authority("Another Root").pem)
+    assert {"common-name-differs", "certificate-expired", "chain-incomplete"} <= set(found(result))
 
 
 def test_a_clients_certificate_is_told(authority: Authority) -> None:
     """A certificate that is not for servers: one finding, the purpose, and no untrusted chain beside it."""
     certificate = authority.issue(LOCAL, san=[LOCAL], usage=[CLIENT_AUTH], until=365 * DAY)
     with RawServer(certificate) as server:
-        assert _ids(_check(server, anchors=authority.pem)) == ["certificate-not-for-servers"]
+        assert found(check(server, anchors=authority.pem)) == ["certificate-not-for-servers"]
 
 
 def test_the_anchor_by_its_fingerprint(authority: Authority) -> None:
@@ -145,10 +142,10 @@ def test_the_anchor_by_its_fingerprint(authority: Authority) -> None:
     certificate.add_chain([root])
     own = read_certificate(certificate.der).fingerprint
     with RawServer(certificate, answer_with(OK)) as server:
-        assert _ids(_check(server, fingerprint=read_certificate(root).fingerprint)) == []
+        assert found(check(server, fingerprint=read_certificate(root).fingerprint)) == []
         received = server.received
-        assert _ids(_check(server, fingerprint="sha256:" + "0" * 64)) == ["fingerprint-not-presented"]
-        assert _ids(_check(server, fingerprint=own)) == ["fingerprint-is-no-root"]
+        assert found(check(server, fingerprint="sha256:" + "0" * 64)) == ["fingerprint-not-presented"]
+        assert found(check(server, fingerprint=own)) == ["fingerprint-is-no-root"]
         server.settle()
     assert server.received == received
 
@@ -181,7 +178,7 @@ def test_what_a_server_answers(
         connection.close()
 
     with RawServer(right, answer_and_close) as server:
-        assert _ids(_check(server, anchors=authority.pem)) == expected
+        assert found(check(server, anchors=authority.pem)) == expected
         assert all(request.split(b" ")[0] in (b"GET", b"POST") for request in server.requests)
 
 
@@ -193,7 +190,7 @@ def test_a_post_decides_where_a_get_does_not(authority: Authority, right: Certif
         connection.sendall(http(status))
 
     with RawServer(right, handle) as server:
-        assert _ids(_check(server, anchors=authority.pem)) == []
+        assert found(check(server, anchors=authority.pem)) == []
         server.settle()
     assert [request.partition(b"\r\n\r\n")[2] for request in server.requests] == [b"", b""]
 
@@ -219,9 +216,9 @@ def test_what_speaks_no_tls(what: str) -> None:
     make, expected = _BAD[what]
     began = time.monotonic()
     with make() as server:
-        result = _check(server, timeout=1)
+        result = check(server, timeout=1)
         took = time.monotonic() - began
-    assert _ids(result) == [expected], result.findings
+    assert found(result) == [expected], result.findings
     assert took < 4
 
 
@@ -229,7 +226,7 @@ def test_handshake_bytes_without_end_end_by_the_deadline() -> None:
     """A server that sends valid TLS records of rubbish forever is left when the time is over."""
     with Babbles(bytes.fromhex("1603030010") + b"\x00" * 16) as server:
         began = time.monotonic()
-        result = _check(server, timeout=1)
+        result = check(server, timeout=1)
         took = time.monotonic() - began
     assert not result.well
     assert took < 4
@@ -245,17 +242,17 @@ def test_an_answer_without_end_ends_by_the_deadline(authority: Authority, right:
 
     with RawServer(right, babble) as server:
         began = time.monotonic()
-        result = _check(server, anchors=authority.pem, timeout=2)
+        result = check(server, anchors=authority.pem, timeout=2)
         took = time.monotonic() - began
-    assert _ids(result) == ["path-no-answer"]
+    assert found(result) == ["path-no-answer"]
     assert took < 6
 
 
 def test_old_tls_is_read_and_told(authority: Authority, right: Certificate) -> None:
     """TLS 1.0 only: the certificate is read all the same, and no product connection is made."""
     with old_tls(right) as server:
-        result = _check(server, anchors=authority.pem)
-    assert _ids(result) == ["tls-version-old"]
+        result = check(server, anchors=authority.pem)
+    assert found(result) == ["tls-version-old"]
     assert "TLS 1.0" in result.findings[0].seen
     assert result.observation.answered is not None
 
@@ -265,8 +262,8 @@ def test_a_chain_of_many_is_told(authority: Authority, count: int) -> None:
     """A server that presents a chain of 200 is told so, and holds nobody up."""
     certificate = authority.issue(LOCAL, san=[LOCAL], until=365 * DAY)
     with with_chain(authority, certificate, count) as server:
-        result = _check(server)
-    assert {"chain-too-long", "tls-failed"} & set(_ids(result))
+        result = check(server)
+    assert {"chain-too-long", "tls-failed"} & set(found(result))
 
 
 def test_nobody_there() -> None:
@@ -275,14 +272,14 @@ def test_nobody_there() -> None:
         port = server.port
     options = Options(now=time.time(), timeout=2)
     done = run([read_target(f"127.0.0.1:{port}"), read_target("[2001:db8::1]:1")], options)
-    assert _ids(done.results[0]) == ["connection-refused"]
-    assert _ids(done.results[1])[0] in ("connection-failed", "connection-timeout")
+    assert found(done.results[0]) == ["connection-refused"]
+    assert found(done.results[1])[0] in ("connection-failed", "connection-timeout")
 
 
 def test_names_that_do_not_resolve() -> None:
     """A name under .invalid (RFC 6761) resolves nowhere: a finding, and the name in it."""
     (result,) = run([read_target("ssm.invalid")], Options(now=time.time(), timeout=5)).results
-    assert _ids(result)[0] in ("name-unresolved", "name-resolution-timeout")
+    assert found(result)[0] in ("name-unresolved", "name-resolution-timeout")
 
 
 def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +294,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
     began = time.monotonic()
     (result,) = run([read_target("ssm.example.com")], Options(now=time.time(), timeout=0.5)).results
     let_go.set()
-    assert _ids(result) == ["name-resolution-timeout"]
+    assert found(result) == ["name-resolution-timeout"]
     assert time.monotonic() - began < 3
 
 
@@ -306,9 +303,9 @@ def test_names_given_with_resolve(authority: Authority) -> None:
     certificate = authority.issue("ssm.example.com", san=["ssm.example.com"], until=365 * DAY)
     with RawServer(certificate, answer_with(OK)) as server:
         given = {("ssm.example.com", server.port): (LOCAL,)}
-        result = _check(server, url="ssm.example.com", anchors=authority.pem, resolve=given)
+        result = check(server, url="ssm.example.com", anchors=authority.pem, resolve=given)
         server.settle()
-    assert _ids(result) == []
+    assert found(result) == []
     assert set(server.names) == {"ssm.example.com"}
 
 
@@ -317,104 +314,5 @@ def test_one_address_of_two_is_enough_and_told(authority: Authority) -> None:
     certificate = authority.issue("ssm.example.com", san=["ssm.example.com"], until=365 * DAY)
     with RawServer(certificate, answer_with(OK)) as server:
         given = {("ssm.example.com", server.port): ("127.0.0.77", LOCAL)}
-        result = _check(server, url="ssm.example.com", anchors=authority.pem, resolve=given)
-    assert _ids(result) == ["address-unreachable", "name-resolves-to-several"]
-
-
-# --- Proxy and nodes ------------------------------------------------------------------------------
-
-
-def test_through_a_proxy(authority: Authority, right: Certificate) -> None:
-    """CONNECT for the reading probe and for the checked connection; TLS goes through to the server."""
-    with RawServer(right, answer_with(OK)) as server, ConnectProxy(server.port) as proxy:
-        result = _check(server, anchors=authority.pem, proxy=f"http://{LOCAL}:{proxy.port}")
-    assert _ids(result) == []
-    assert proxy.asked == [f"{LOCAL}:{server.port}"] * 2
-
-
-def test_a_proxy_that_refuses_is_named(right: Certificate) -> None:
-    """The finding says "proxy", and what the proxy said; its password is nowhere."""
-    refusal = b"HTTP/1.1 403 Forbidden\r\n\r\n"
-    with RawServer(right) as server, ConnectProxy(server.port, refusal) as proxy:
-        result = _check(server, proxy=f"http://user:s3cr3t@{LOCAL}:{proxy.port}")
-    assert _ids(result) == ["proxy-failed"]
-    assert "proxy" in result.findings[0].seen
-    assert "403" in result.findings[0].seen
-    assert "s3cr3t" not in repr(result.findings)
-
-
-def test_a_proxy_that_is_not_there(right: Certificate) -> None:
-    """A proxy that refuses connections is not taken for a server that does."""
-    with Hangs() as gone:
-        port = gone.port
-    with RawServer(right) as server:
-        assert _ids(_check(server, proxy=f"http://{LOCAL}:{port}")) == ["proxy-failed"]
-
-
-def test_the_nodes_behind_the_vip(authority: Authority, right: Certificate) -> None:
-    """The node that answers with the VIP's certificate is Active, the one that refuses is Standby."""
-    with Hangs() as gone:
-        closed = gone.port
-    with RawServer(right, answer_with(OK)) as server, RawServer(right) as node:
-        nodes = (
-            Node(role="primary", host=parse_host(LOCAL), port=node.port),
-            Node(role="secondary", host=parse_host(LOCAL), port=closed),
-        )
-        result = _check(server, anchors=authority.pem, nodes=nodes)
-    assert _ids(result) == ["node-active", "node-standby"]
-    assert result.well
-    assert result.observation.active is not None
-    assert result.observation.active.role.value == "primary"
-
-
-# --- Many at once ---------------------------------------------------------------------------------
-
-
-def test_many_targets_and_one_that_hangs(right: Certificate) -> None:
-    """Targets do not wait for each other: one that hangs holds up nobody, and the order is kept."""
-    with RawServer(right) as server, Hangs() as hanging:
-        targets = [read_target(f"{LOCAL}:{port}") for port in [hanging.port, *[server.port] * 20]]
-        counted: list[None] = []
-        began = time.monotonic()
-        done = run(targets, Options(now=time.time(), timeout=1, jobs=4), lambda: counted.append(None))
-        took = time.monotonic() - began
-    assert [_ids(result)[0] for result in done.results] == ["tls-no-answer", *["trust-not-checked"] * 20]
-    assert len(counted) == 21
-    assert took < 4
-
-
-def test_jobs_bound_the_connections(right: Certificate) -> None:
-    """No more connections are open at once than --jobs allows."""
-
-    class Counting(RawServer):
-        now = most = 0
-        lock = threading.Lock()
-
-        def serve(self, connection: socket.socket) -> None:
-            with self.lock:
-                self.now += 1
-                self.most = max(self.most, self.now)
-            try:
-                super().serve(connection)
-            finally:
-                with self.lock:
-                    self.now -= 1
-
-    with Counting(right) as server:
-        # the server notices the end of a connection a little later than the client: at most one more each
-        run([read_target(f"{LOCAL}:{server.port}")] * 40, Options(now=time.time(), timeout=5, jobs=3))
-        server.settle()
-    assert server.connections == 40
-    assert server.most <= 6
-
-
-def test_a_defect_is_not_lost_in_a_thread(monkeypatch: pytest.MonkeyPatch, right: Certificate) -> None:
-    """An exception that no probe expects comes out of the run, and the run does not hang."""
-    module = import_module("smartlic_client.preflight.run")
-
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("a defect")
-
-    monkeypatch.setattr(module, "read", broken)
-    with RawServer(right) as server, pytest.raises(RuntimeError, match="a defect"):
-        run([read_target(f"{LOCAL}:{server.port}")] * 5, Options(now=time.time(), jobs=3))
+        result = check(server, url="ssm.example.com", anchors=authority.pem, resolve=given)
+    assert found(result) == ["address-unreachable", "name-resolves-to-several"]

@@ -8,13 +8,15 @@ from smartlic_client.certificates import Certificate
 from smartlic_client.hosts import parse_host
 from smartlic_client.names import Policy
 from smartlic_client.preflight.catalogue import CATALOGUE, FAMILIES, Severity, catalogue, entry, reference
-from smartlic_client.preflight.observation import Resolution, Role
+from smartlic_client.preflight.observation import Resolution, Role, Trust
 from smartlic_client.preflight.rules import findings
 from smartlic_client.preflight.rules.clients import CLIENTS
 from tests.unit.preflight.builders import (
+    DAY,
     NAME,
     NODES,
     VIP,
+    dated,
     earlier,
     endpoint,
     file,
@@ -73,6 +75,28 @@ def test_the_reference_page_names_each_finding() -> None:
         assert f"### {each.id}\n" in page
     for title in FAMILIES.values():
         assert f"\n## {title} " in page
+
+
+# --- Nothing that failed is green -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [1, 2, 9, 10, 18, 19, 20, 21, 24, 26, 66, 67, 68, 99])
+def test_a_chain_that_does_not_hold_is_an_error_whatever_the_reason(code: int) -> None:
+    """Also where OpenSSL refuses a date or a key that looks right from here: never green by omission."""
+    refused = seen(RIGHT, trust=Trust(held=False, code=code, message="so it says"), service=None)
+    assert "error" in ids(refused).values()
+
+
+def test_a_flaw_that_explains_the_refusal_is_told_alone() -> None:
+    """An expired certificate is expired, and not untrusted beside that."""
+    refused = Trust(held=False, code=10, message="certificate has expired")
+    assert list(ids(seen(dated(-2 * DAY, -DAY), trust=refused, service=None))) == ["certificate-expired"]
+
+
+def test_another_certificate_on_the_second_connection_is_no_green() -> None:
+    """The name held when the chain was read and not when it was checked, as in the middle of a failover."""
+    second = Trust(held=True, named=False, message="The CN is another")
+    assert ids(seen(RIGHT, trust=second, service=None)) == {"checked-connection-failed": "error"}
 
 
 # --- The Common Name: one finding, the one that says most -----------------------------------------
