@@ -149,4 +149,4 @@ def _section(each: Entry) -> str:
         f"- What to do: {each.mend}",
         f"- Reference: {each.reference}\n",
     ]
-    return "\n".join(lines)
+    return "\n".join(lines).replace("<", "&lt;")

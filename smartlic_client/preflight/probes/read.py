@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-import warnings
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +31,9 @@ def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("ALL:@SECLEVEL=0")  # reads weak keys and TLS 1.0 too; nothing is ever sent over it
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    # Reads weak keys and TLS 1.0 too; nothing is ever sent over it. Without a certificate it reads nothing.
+    context.set_ciphers("ALL:!aNULL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     return context
 
 
@@ -67,15 +65,16 @@ def read(
 
 
 def _seen(role: Role, address: str, port: int, tls: ssl.SSLSocket) -> Endpoint:
-    cipher = tls.cipher()
+    cipher, chain = tls.cipher(), tuple([_remembered(der) for der in _presented(tls)])
     return Endpoint(
         role=role,
         address=address,
         port=port,
-        outcome=Outcome.TLS,
+        outcome=Outcome.TLS if chain else Outcome.TLS_FAILED,
+        detail="" if chain else "it presents no certificate",
         tls=tls.version() or "",
         cipher=cipher[0] if cipher else "",
-        chain=tuple([_remembered(der) for der in _presented(tls)]),
+        chain=chain,
     )
 
 

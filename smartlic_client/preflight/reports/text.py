@@ -34,24 +34,24 @@ def _target(result: Result, run: Run) -> list[str]:
     mark = {Severity.ERROR: "FAIL", Severity.WARNING: "warn", Severity.INFORMATION: "ok  "}[worst]
     lines = [f"{mark}  {printable(target.label)}{name}"]
     if (endpoint := result.observation.answered) is not None:
-        lines.append(f"      {printable(_facts(result, endpoint, run))}")
+        lines += [f"      {printable(line)}" for line in _facts(result, endpoint, run)]
     for finding in result.findings:
         lines += _finding(finding)
     return lines if len(lines) == 1 else [*lines, ""]
 
 
-def _facts(result: Result, endpoint: Endpoint, run: Run) -> str:
-    """The certificate in a line, and what each policy says of the host."""
+def _facts(result: Result, endpoint: Endpoint, run: Run) -> list[str]:
+    """The certificate in a line, and in another what each policy says of the host."""
     leaf = endpoint.chain[0]
     parts = [endpoint.where] if not result.target.file else []
     parts += [endpoint.tls.replace("TLSv", "TLS ")] if endpoint.tls else []
     parts += [", ".join(leaf.names.seen[:6]) or "no name"]
     parts += [f"until {leaf.not_after:%Y-%m-%d}"] if leaf.not_after else []
     host = run.expected_name or result.target.host
-    if host is not None:
-        said = [f"{each.policy.value} {'yes' if each.holds else 'NO'}" for each in judge(host, leaf.names)]
-        parts.append(" ".join(said))
-    return " | ".join(parts)
+    if host is None:
+        return [" | ".join(parts)]
+    said = [f"{each.policy.value} {'yes' if each.holds else 'NO'}" for each in judge(host, leaf.names)]
+    return [" | ".join(parts), f"{host.text} by policy: {', '.join(said)}"]
 
 
 def _finding(finding: Finding) -> list[str]:

@@ -220,8 +220,9 @@ def _resolution(seen: Observation, options: Options) -> Iterator[Finding]:
         return
     if found.late:
         yield name_late(label, host=host.text)
-    elif found.failure:
-        yield name_unresolved(label, host=host.text, reason=found.failure, port=seen.target.port)
+    elif not found.addresses:
+        why = found.failure or "there is no address"
+        yield name_unresolved(label, host=host.text, reason=why, port=seen.target.port)
     for node in options.nodes:
         own = node.host.text
         if own in found.addresses and node.port in (None, seen.target.port):

@@ -112,7 +112,7 @@ def test_text_of_what_is_well_is_short() -> None:
     """A target with nothing to say: itself, and its certificate with what each policy says."""
     lines = render("text", WELL).splitlines()
     assert lines[0].startswith("ok    https://192.0.2.14/")
-    assert "common-name yes subject-alternative-name yes either yes both yes" in lines[1]
+    assert "common-name yes, subject-alternative-name yes, either yes, both yes" in lines[2]
     assert lines[-1] == "1 target: 1 well, 0 with errors; 0 warnings"
 
 
