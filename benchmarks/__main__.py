@@ -6,14 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import cluster, startup
+from benchmarks import cluster, names, preflight, startup
 from benchmarks.figures import machine
 
 
 def main() -> None:
     here = machine()
     print(f"{here['system']}, Python {here['python']}, {here['cores']} cores")
-    figures = [*startup.measure(), *cluster.measure()]
+    figures = [*startup.measure(), *names.measure(), *preflight.measure(), *cluster.measure()]
     for figure in figures:
         print(figure.line())
     if "--json" in sys.argv[1:]:
