@@ -94,7 +94,20 @@ def command_line() -> str:
     return "\n".join([*parts, *_helps(mock, "smartlic-mock")])
 
 
-PAGES = {"errors.md": errors, "states.md": machines, "command-line.md": command_line}
+def findings() -> str:
+    """The catalogue of `smartlic check`."""
+    from smartlic_client.preflight.catalogue import reference
+
+    title, _, rest = reference().partition("\n")
+    return f"{title}\n\n{_MADE.rstrip()}\n{rest}"
+
+
+PAGES = {
+    "errors.md": errors,
+    "states.md": machines,
+    "command-line.md": command_line,
+    "findings.md": findings,
+}
 
 
 def main() -> None:
