@@ -21,6 +21,7 @@ from smartlic_client.certificates import read_certificates
 from smartlic_client.names import Host, Policy
 from smartlic_client.preflight.observation import Service, Target, Trust
 from smartlic_client.preflight.probes.connect import FailedError, connect, left
+from smartlic_client.preflight.probes.guard import guarded
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport.tls import LicensingContext, NameMismatchError, deadline
 
@@ -64,7 +65,13 @@ def _enter(door: Door, method: str, until: float) -> tuple[Trust, Service | None
         context = _context(door.anchors, door.policy)
         with deadline(left(until)), connect(door.address, door.target.port, until, door.proxy) as sock:
             sock.settimeout(left(until))
-            with context.wrap_socket(sock, server_hostname=door.expected.text) as tls:
+            with (
+                context.wrap_socket(
+                    sock, server_hostname=door.expected.text, do_handshake_on_connect=False
+                ) as tls,
+                guarded(tls, until),
+            ):
+                tls.do_handshake()
                 service = _exchange(door.target, tls, method) if method else None
                 return Trust(held=True, named=True), service
     except FailedError as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from smartlic_client.certificates import read_certificate
 from smartlic_client.preflight.observation import Endpoint, Outcome, Role
 from smartlic_client.preflight.probes.connect import FailedError, connect, failure_of, left
+from smartlic_client.preflight.probes.guard import guarded
 
 if TYPE_CHECKING:
     from smartlic_client.preflight.probes.proxy import Proxy
@@ -47,12 +48,19 @@ def read(
         return Endpoint(role=role, address=address, port=port, outcome=error.outcome, detail=error.detail)
     try:
         sock.settimeout(left(until))
-        with _context().wrap_socket(sock, server_hostname=server_name) as tls:
+        with (
+            _context().wrap_socket(sock, server_hostname=server_name, do_handshake_on_connect=False) as tls,
+            guarded(tls, until),
+        ):
+            tls.do_handshake()
             endpoint = _seen(role, address, port, tls)
             _part(tls)
             return endpoint
     except TimeoutError:
-        outcome, detail = Outcome.SILENT, "it accepts the connection and does not answer the handshake"
+        outcome, detail = (
+            Outcome.SILENT,
+            "it accepts the connection, and the TLS handshake does not end in time",
+        )
     except ssl.SSLError as error:
         outcome, detail = _diagnose(address, port, server_name, until, proxy, error)
     except OSError as error:
