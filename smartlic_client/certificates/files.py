@@ -15,9 +15,6 @@ import codecs
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
-
 from smartlic_client.certificates.der import SEQUENCE, DerError, elements, first
 from smartlic_client.certificates.reading import Certificate, read_certificate, unreadable
 from smartlic_client.errors import CallerError, SmartlicError, problem
@@ -250,6 +247,10 @@ class _LockedError(Exception):
 
 
 def _open_pkcs12(data: bytes, password: bytes | None, name: str) -> list[Certificate]:
+    # Only here: few files are PKCS#12, and every command would pay for the imports.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, pkcs12
+
     try:
         opened = pkcs12.load_pkcs12(data, password)
     except UnsupportedAlgorithm as error:

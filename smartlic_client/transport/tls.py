@@ -30,9 +30,6 @@ from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from smartlic_client.certificates import read_names
 from smartlic_client.errors import SmartlicError
 from smartlic_client.names import CONNECTION_POLICIES, Match, Policy, match, parse_host, sentences
@@ -270,6 +267,10 @@ def context_for(anchors_pem: bytes, policy: Policy = Policy.COMMON_NAME) -> Lice
     Raises the problem `bad-anchors`. Anchors are compared by their DER: order, repetition and text around
     them make no other context.
     """
+    # Only here: a check of many targets has its anchors in DER, and starts without these two.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
     try:
         certificates = x509.load_pem_x509_certificates(anchors_pem)
     except ValueError as error:
