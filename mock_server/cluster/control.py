@@ -116,7 +116,7 @@ def describe(error: SmartlicError) -> dict[str, Any]:
 def _parse(line: bytes) -> Request:
     try:
         request = msgspec.json.decode(line, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BAD_REQUEST(detail=str(error)) from None
     if not isinstance(request.get("op"), str):
         raise BAD_REQUEST(detail="it has no op")

@@ -65,7 +65,7 @@ def read_node_file(path: Path) -> NodeFile | None:
     """The node's last word about itself; None when it never ran."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=NodeFile)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

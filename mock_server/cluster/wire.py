@@ -139,7 +139,7 @@ class Frames:
                 break
             try:
                 messages.append(_decoder.decode(memoryview(buffer)[start + 4 : end]))
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise FrameError(str(error)) from error
             start = end
         if start:

@@ -54,7 +54,7 @@ class Witness:
                 return msgspec.json.decode(path.read_bytes(), type=Record)
             except FileNotFoundError:
                 continue  # it was pruned between the two calls, so a higher one is there
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise WITNESS_DAMAGED(path=str(path), detail=str(error)) from None
 
     def compare_and_set(self, seen: Record | None, wanted: Record) -> Record | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mock_server.cluster import wire
@@ -49,6 +49,7 @@ def test_a_frame_over_the_limit_is_refused_before_it_is_read() -> None:
 
 
 @given(st.binary(min_size=1, max_size=60))
+@example(b"\x91\xa7\x00\x00\x00\x00\x00\x00\x80")
 def test_garbage_is_an_error_and_nothing_else(data: bytes) -> None:
     """A peer that sends no protocol gets its connection closed: FrameError, no other exception."""
     frame = len(data).to_bytes(4, "big") + data
