@@ -25,7 +25,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -34,6 +34,7 @@ from smartlic_client.certificates import read_names
 from smartlic_client.errors import SmartlicError
 from smartlic_client.names import CONNECTION_POLICIES, Match, Policy, match, parse_host, sentences
 from smartlic_client.transport.errors import bad_anchors, name_mismatch
+from smartlic_client.transport.guard import guarded
 
 __all__ = [
     "LicensingContext",
@@ -116,17 +117,24 @@ class LicensingSocket(TimedSocket, ssl.SSLSocket):
 
     def do_handshake(self, block: bool = False) -> None:
         self._arm()
-        super().do_handshake(block)
+        with self._guarded():
+            super().do_handshake(block)
         _check_name(self)
         self._checked = True
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:
         _require(self._checked)
-        return super().read(len, buffer)
+        with self._guarded():
+            return super().read(len, buffer)
 
     def write(self, data: Any) -> int:
         _require(self._checked)
         return super().write(data)
+
+    def _guarded(self) -> AbstractContextManager[None]:
+        """A call that OpenSSL does not come back from, for all that it is sent, ends at the deadline too."""
+        end = _deadline.get()
+        return nullcontext() if end is None else guarded(self, end)
 
     def send(self, *args: Any, **more: Any) -> int:
         _require(self._checked)

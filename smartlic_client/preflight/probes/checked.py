@@ -21,8 +21,8 @@ from smartlic_client.certificates import read_certificates
 from smartlic_client.names import Host, Policy
 from smartlic_client.preflight.observation import Service, Target, Trust
 from smartlic_client.preflight.probes.connect import FailedError, connect, left
-from smartlic_client.preflight.probes.guard import guarded
 from smartlic_client.protocol.transports import TransportKind
+from smartlic_client.transport.guard import guarded
 from smartlic_client.transport.tls import LicensingContext, NameMismatchError, deadline
 
 if TYPE_CHECKING:

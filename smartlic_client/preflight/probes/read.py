@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from smartlic_client.certificates import read_certificate
 from smartlic_client.preflight.observation import Endpoint, Outcome, Role
 from smartlic_client.preflight.probes.connect import FailedError, connect, failure_of, left
-from smartlic_client.preflight.probes.guard import guarded
+from smartlic_client.transport.guard import guarded
 
 if TYPE_CHECKING:
     from smartlic_client.preflight.probes.proxy import Proxy

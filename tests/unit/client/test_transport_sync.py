@@ -38,6 +38,7 @@ from tests.unit.client.tls_servers import (
     answer_with,
     http,
 )
+from tests.unit.preflight.servers import Babbles
 
 AUTHORITY = Authority()
 CERTIFICATE = AUTHORITY.issue("127.0.0.1")
@@ -432,6 +433,18 @@ def test_a_dripping_server_does_not_outlast_the_deadline(start: bytes) -> None:
         took = time.monotonic() - since
     assert caught.value.code == "connection-timeout"
     assert 0.8 < took < 3
+
+
+def test_handshake_bytes_without_end_do_not_outlast_the_deadline() -> None:
+    """HelloRequests, which OpenSSL passes over inside one call, hold no registration up for ever."""
+    with (
+        Babbles((bytes.fromhex("1603030010") + b"\x00" * 16) * 1000) as server,
+        SyncTransport(AUTHORITY.pem, connect_timeout=0.5, read_timeout=0.5) as transport,
+    ):
+        since = time.monotonic()
+        with pytest.raises(CommunicationError):
+            transport.post(Destination.parse(f"https://127.0.0.1:{server.port}/SmartTransport"), b"{}", "a/b")
+        assert time.monotonic() - since < 4
 
 
 def test_a_dripping_proxy_does_not_outlast_the_deadline() -> None:

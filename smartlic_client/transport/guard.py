@@ -28,7 +28,7 @@ def guarded(sock: socket.socket, until: float) -> Iterator[None]:
     except OSError:
         if _watchdog.forget(entry):
             raise
-        raise TimeoutError("the time for this target is over") from None
+        raise TimeoutError("the time for this connection is over") from None
     finally:
         _watchdog.forget(entry)
 
