@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from smartlic_client.cli.output import note, say
+from smartlic_client.cli.resolve import resolve_option
 
 if TYPE_CHECKING:
     from smartlic_client.preflight.observation import Target
@@ -40,32 +41,6 @@ Exit codes:
 The check changes nothing. A server whose chain or name does not hold sees a TLS handshake and the end of it;
 only behind a chain and a name that hold, a GET (and where that does not tell, a POST without a body) asks
 whether the path answers."""
-
-
-class _Resolve(click.ParamType):  # type: ignore[type-arg]
-    """NAME:PORT:ADDRESS, as in cli.common, whose imports cost more than a whole check."""
-
-    name = "NAME:PORT:ADDRESS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> tuple[tuple[str, int], str]:
-        from smartlic_client.errors import SmartlicError
-        from smartlic_client.names import DnsHost, parse_host
-
-        if isinstance(value, tuple):
-            return value
-        name, _, rest = str(value).partition(":")
-        port, _, address = rest.partition(":")
-        try:
-            host, found = parse_host(name), parse_host(address)
-        except SmartlicError as error:
-            self.fail(error.sentence, param, context)
-        if isinstance(found, DnsHost) or not (
-            port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535
-        ):
-            self.fail("give NAME:PORT:ADDRESS, for example ssm.example.com:4443:127.0.0.12", param, context)
-        return (host.text, int(port)), found.text
 
 
 def _remember_format(context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -114,12 +89,7 @@ def _remember_format(context: click.Context, _parameter: click.Parameter, value:
     metavar="FOLDER",
     help="A mock cluster's folder: asks it which Host Common Name is set.",
 )
-@click.option(
-    "--resolve",
-    type=_Resolve(),
-    multiple=True,
-    help="Connect to ADDRESS for NAME:PORT, before DNS knows the name; NAME is what is checked.",
-)
+@resolve_option
 @click.option("--proxy", metavar="URL", help="Go through this proxy: http://[USER:PASSWORD@]HOST:PORT.")
 @click.option(
     "--timeout",

@@ -13,7 +13,7 @@ from smartlic_client.device import NO_DEVICE, Device, Outcome
 from smartlic_client.errors import CallerError, problem
 from smartlic_client.store import default_root, device_folder, list_devices
 
-__all__ = ["device_folder_of", "home_of", "opened", "outcome_data", "resolve_option", "wait_option"]
+__all__ = ["device_folder_of", "home_of", "opened", "outcome_data", "wait_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,32 +57,6 @@ def wait_option(command: F) -> F:
         default=0.0,
         metavar="SECONDS",
         help="Go on trying for so long where the server cannot be reached, as through a failover.",
-    )(command)
-
-
-class _Resolve(click.ParamType):  # type: ignore[type-arg]
-    """NAME:PORT:ADDRESS; an IPv6 address in brackets or not."""
-
-    name = "NAME:PORT:ADDRESS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> tuple[tuple[str, int], str]:
-        if isinstance(value, tuple):
-            return value
-        name, _, rest = str(value).partition(":")
-        port, _, address = rest.partition(":")
-        if not (name and port.isascii() and port.isdigit() and 1 <= int(port) <= 65535 and address):
-            self.fail("give NAME:PORT:ADDRESS, for example ssm.example.com:4443:127.0.0.12", param, context)
-        return (name.lower(), int(port)), address.strip("[]")
-
-
-def resolve_option(command: F) -> F:
-    return click.option(
-        "--resolve",
-        type=_Resolve(),
-        multiple=True,
-        help="Connect to ADDRESS for NAME:PORT, before DNS knows the name; NAME is what is checked.",
     )(command)
 
 

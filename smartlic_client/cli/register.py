@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from smartlic_client.cli.common import device_folder_of, opened, outcome_data, resolve_option, wait_option
+from smartlic_client.cli.common import device_folder_of, opened, outcome_data, wait_option
 from smartlic_client.cli.output import emit, note, wants_json
+from smartlic_client.cli.resolve import resolve_option
 from smartlic_client.device import Device
 from smartlic_client.errors import CallerError, SmartlicError, problem
 from smartlic_client.protocol.errors import TOKEN_NEEDED

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from smartlic_client.cli.common import opened, outcome_data, resolve_option, wait_option
+from smartlic_client.cli.common import opened, outcome_data, wait_option
 from smartlic_client.cli.output import emit
+from smartlic_client.cli.resolve import resolve_option
 from smartlic_client.protocol.record import Record
 
 
