@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from smartlic_client.hosts import (
@@ -306,6 +306,7 @@ class Judgement:
         return next(verdict for verdict in self if verdict.policy is policy)
 
 
+@lru_cache(maxsize=64)  # a check asks for the same pair at several places, one after the other
 def judge(host: Host, names: CertificateNames) -> Judgement:
     """What every policy says of `host`; nothing is left out once a match is found."""
     found, reasons = _compare_common_name(host, names)
