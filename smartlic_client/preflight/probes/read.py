@@ -53,9 +53,7 @@ def read(
             guarded(tls, until),
         ):
             tls.do_handshake()
-            endpoint = _seen(role, address, port, tls)
-            _part(tls)
-            return endpoint
+            return _seen(role, address, port, tls)
     except TimeoutError:
         outcome, detail = (
             Outcome.SILENT,
@@ -94,13 +92,6 @@ def _presented(tls: ssl.SSLSocket) -> list[bytes]:
         return [each if isinstance(each, bytes) else each.public_bytes(_DER) for each in chain]
     leaf = tls.getpeercert(True)
     return [leaf] if leaf else []
-
-
-def _part(tls: ssl.SSLSocket) -> None:
-    """Say good-bye without waiting for an answer, so that the server logs no broken connection."""
-    with contextlib.suppress(OSError):  # SSLWantReadError among them: the answer is not waited for
-        tls.settimeout(0)
-        tls.unwrap()
 
 
 # --- Why a handshake failed -----------------------------------------------------------------------
