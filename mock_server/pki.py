@@ -38,8 +38,6 @@ ORGANIZATION = "Mock SSM On-Prem (no real licensing)"
 _SLACK = datetime.timedelta(hours=1)
 _YEAR = datetime.timedelta(days=365)
 
-KeyUsage = tuple[bool, bool]
-
 
 @dataclass(frozen=True)
 class Purpose:

@@ -31,7 +31,7 @@ from mock_server.cluster.problems import (
     NOT_IN_SYNC,
     START_TIMEOUT,
 )
-from mock_server.cluster.processes import alive, myself, open_pidfd, read_node_file
+from mock_server.cluster.processes import myself, open_pidfd, read_node_file
 from mock_server.cluster.roles import ACTIVE_STATES, State
 from mock_server.cluster.sockets import bind
 from mock_server.cluster.witness import Record, Witness
@@ -341,12 +341,3 @@ def _settled(told: dict[str, Any]) -> bool:
 
 def _without_node(request: Request) -> Request:
     return {key: value for key, value in request.items() if key != "node"}
-
-
-def is_up(folder: str | os.PathLike[str]) -> bool:
-    """Whether a supervisor holds the folder."""
-    try:
-        told = json.loads(Layout(folder).control_json.read_bytes())
-        return alive(myself()._replace(pid=told["pid"], started=told["started"]))
-    except (OSError, ValueError, KeyError):
-        return False
