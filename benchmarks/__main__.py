@@ -6,14 +6,15 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import cluster, names, preflight, startup
+from benchmarks import bignode, cluster, durability, failover, names, preflight, startup
 from benchmarks.figures import machine
 
 
 def main() -> None:
     here = machine()
     print(f"{here['system']}, Python {here['python']}, {here['cores']} cores")
-    figures = [*startup.measure(), *names.measure(), *preflight.measure(), *cluster.measure()]
+    parts = (startup, names, preflight, cluster, durability, failover, bignode)
+    figures = [figure for part in parts for figure in part.measure()]
     for figure in figures:
         print(figure.line())
     if "--json" in sys.argv[1:]:

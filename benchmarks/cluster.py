@@ -1,11 +1,9 @@
-"""A real cluster under `smartlic-mock up`: the CPU of a registration, the time of a failover by kill -9."""
+"""A real cluster under `smartlic-mock up`: the CPU of a registration."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import tempfile
 import time
 from collections.abc import Coroutine
@@ -16,7 +14,6 @@ from benchmarks import unavoidable
 from benchmarks.figures import Figure, median
 from benchmarks.load import Prepared, send_all
 from mock_server.demo.stage import Addresses, Stage, raised_cluster
-from smartlic_client.errors import CommunicationError
 from smartlic_client.protocol import callhome
 from smartlic_client.protocol.flow import unpack
 from smartlic_client.protocol.identity import IdToken
@@ -27,21 +24,21 @@ from smartlic_client.transport.urls import Destination
 ADDRESSES = Addresses("127.81.0.5", "127.81.0.10", "127.81.0.12", 4443, 8443, 5405)
 _EACH = 300
 _TURNS = 5
-_FAILOVERS = 11
 
 
 class Client:
     """What a load needs to know of a cluster; nothing of its devices is written to disk."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, prefix: str = "S") -> None:
         self.destination = Destination.parse(stage.url, TransportKind.CALLHOME)
         self.anchors = stage.ask("certificates")["trust_anchor"].encode()
         self.token = IdToken(stage.ask("token.create", days=1)["token"])
+        self.prefix = prefix
         self.made = 0
 
-    def prepare(self) -> Prepared:
+    def prepare(self, *, keep: bool = False) -> Prepared:
         self.made += 1
-        return Prepared(self.destination, self.token, f"S{self.made:08d}")
+        return Prepared(self.destination, self.token, f"{self.prefix}{self.made:08d}", keep=keep)
 
     def register(self, device: Prepared) -> None:
         """One registration over a new connection, with the client's own transport."""
@@ -75,7 +72,7 @@ def measure() -> list[Figure]:
         stage.ask("common-name", name=stage.config.vip.host)
         stage.ask("synchronize")
         client = Client(stage)
-        return [_registration(stage, client), _failover(stage, client)]
+        return [_registration(stage, client)]
 
 
 def _registration(stage: Stage, client: Client) -> Figure:
@@ -86,7 +83,7 @@ def _registration(stage: Stage, client: Client) -> Figure:
         print(f"     alone: {name} {milliseconds:.3f} ms")
     with unavoidable.floor(work, lambda: None) as bare:
         print(f"     alone: TLS handshake {bare.measure(_EACH):.3f} ms")
-    pid = _active_pid(stage)
+    pid = active_pid(stage)
     ours, theirs, rates = [], [], []
     with unavoidable.floor(work, work.all) as floor:
         for _ in range(_TURNS):
@@ -113,33 +110,6 @@ def _registration(stage: Stage, client: Client) -> Figure:
     )
 
 
-def _failover(stage: Stage, client: Client) -> Figure:
-    """From SIGKILL of the Active to the first registration that the survivor answers, through the VIP."""
-    samples = []
-    for _ in range(_FAILOVERS):
-        status = stage.status()
-        device = client.prepare()
-        began = time.perf_counter()
-        os.kill(_active_pid(stage), signal.SIGKILL)
-        while True:
-            try:
-                client.register(device)
-                break
-            except CommunicationError:
-                time.sleep(0.005)
-        samples.append((time.perf_counter() - began) * 1000)
-        stage.console(status["active"], "ha_cluster_start")
-    return Figure(
-        "kill -9 of the Active to the first registration by the VIP (median)",
-        median(samples),
-        250.0,
-        "ms",
-        "250 ms",
-        1.0,
-        samples,
-    )
-
-
-def _active_pid(stage: Stage) -> int:
+def active_pid(stage: Stage) -> int:
     node = json.loads((stage.cluster / "nodes" / stage.status()["active"] / "node.json").read_bytes())
     return int(node["pid"])

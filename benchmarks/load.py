@@ -25,7 +25,7 @@ SOFTWARE = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b7
 class Prepared:
     """One device about to register: its request as bytes of HTTP, and the agent to give the answer to."""
 
-    def __init__(self, destination: Destination, token: IdToken, serial: str) -> None:
+    def __init__(self, destination: Destination, token: IdToken, serial: str, *, keep: bool = False) -> None:
         self.agent = Agent(Record(udi=Udi(pid="BENCH", sn=serial), software_id=SOFTWARE))
         self.agent.register(token, signing.new_key(), os.urandom)
         sent = self.agent.next_request(time.time(), os.urandom)
@@ -36,7 +36,7 @@ class Prepared:
         head = (
             f"POST {destination.path} HTTP/1.1\r\nHost: {destination.authority}\r\n"
             f"Content-Type: {content}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: {'keep-alive' if keep else 'close'}\r\n\r\n"
         )
         self.kind = kind
         self.request = head.encode() + body
@@ -65,6 +65,30 @@ async def send_all(
             answers[place] = await reader.read(-1)
             writer.close()
             await writer.wait_closed()
+
+    await asyncio.gather(*(sender() for _ in range(at_once)))
+    return answers
+
+
+async def send_kept(
+    prepared: Sequence[Prepared], destination: Destination, anchors: bytes, at_once: int
+) -> list[bytes]:
+    """All answers, in order, over `at_once` connections that are kept."""
+    context = context_for(anchors)
+    answers: list[bytes] = [b""] * len(prepared)
+    waiting = iter(enumerate(prepared))
+
+    async def sender() -> None:
+        reader, writer = await asyncio.open_connection(
+            destination.host.text, destination.port, ssl=context, server_hostname=destination.host.text
+        )
+        for place, device in waiting:
+            writer.write(device.request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            answers[place] = head + await reader.readexactly(int(length))
+        writer.close()
+        await writer.wait_closed()
 
     await asyncio.gather(*(sender() for _ in range(at_once)))
     return answers
