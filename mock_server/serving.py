@@ -50,10 +50,14 @@ class Serving:
         """Read anew each time: the machine's state is another object after it was rebuilt."""
         return self.machine.state
 
+    def now(self) -> float:
+        """The time of licensing in Unix seconds; TLS and certificates keep to the real time."""
+        return time.time() + self.state.settings.clock_offset
+
     async def commit(self, by: str, happened: list[events.Event], keys: Mapping[str, bytes] = {}) -> None:
         """Keep what happened, and return when it is on the disks of both nodes."""
         if happened:
-            change = events.Change(at=time.time(), by=by, node=self.context.name, events=happened)
+            change = events.Change(at=self.now(), by=by, node=self.context.name, events=happened)
             await self.ledger.settled(self.ledger.propose(events.encode(change), keys))
         else:
             await self.ledger.settled()
@@ -97,6 +101,7 @@ class Serving:
             node=self.context.name,
             machine=self.machine,
             ledger=self.ledger,
+            now=self.now,
             environment=lambda now: devices.Environment(now=now, random=os.urandom, issue=issue),
             sign=lambda data: signing.sign(key, data),
             certificates=self.state.settings.certificates["answers"],

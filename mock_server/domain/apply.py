@@ -91,6 +91,11 @@ def _certificates_installed(
     touched.add(_SETTINGS)
 
 
+def _clock_set(state: State, event: events.ClockSet, _at: float, touched: Touched) -> None:
+    state.settings.clock_offset = event.offset
+    touched.add(_SETTINGS)
+
+
 def _instance_registered(
     state: State, event: events.InstanceRegistered, _at: float, touched: Touched
 ) -> None:
@@ -139,6 +144,7 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.LicensesPurchased: _licenses_purchased,
     events.CommonNameSet: _common_name_set,
     events.CertificatesInstalled: _certificates_installed,
+    events.ClockSet: _clock_set,
     events.InstanceRegistered: _instance_registered,
     events.UsageReported: _usage_reported,
     events.InstanceGone: _instance_gone,

@@ -54,6 +54,12 @@ class CertificatesInstalled(msgspec.Struct, frozen=True, kw_only=True, tag=True)
     certificates: dict[str, list[str]]
 
 
+class ClockSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The clock of licensing is ahead of the real one by `offset` seconds."""
+
+    offset: float
+
+
 class InstanceRegistered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     instance: Instance
     key_digest: str
@@ -81,6 +87,7 @@ Event = (
     | LicensesPurchased
     | CommonNameSet
     | CertificatesInstalled
+    | ClockSet
     | InstanceRegistered
     | UsageReported
     | InstanceGone

@@ -52,6 +52,12 @@ BAD_COMMON_NAME = problem(
     "{name!r} cannot be the Host Common Name: {why}.",
     "Give the VIP's address or the cluster's FQDN, exactly as it stands in the products' destination URL.",
 )
+BAD_CLOCK = problem(
+    "bad-clock",
+    CallerError,
+    "The clock of licensing cannot be moved so far.",
+    "Stay between the years 2000 and 2100.",
+)
 TOKEN_NOT_THERE = problem(
     "token-not-there",
     CallerError,

@@ -18,8 +18,10 @@ __all__ = [
     "Instance",
     "LastMessage",
     "Pool",
+    "Schedule",
     "Settings",
     "State",
+    "SyncFailure",
     "Token",
     "Tombstone",
     "pool_key",
@@ -40,17 +42,40 @@ class Settings(msgspec.Struct, kw_only=True):
     """`common_name`: Host Common Name as set. `served_name`: the one that the product certificate bears.
 
     `certificates`: name of a certificate → base64 DER chain, leaf first, with the key of the same name in the
-    key store.
+    key store. `clock_offset`: seconds by which the clock of licensing is ahead of the real one.
     """
 
     common_name: str = ""
     served_name: str = ""
     generation: int = 0
     certificates: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    clock_offset: float = 0.0
+
+
+class Schedule(StrEnum):
+    """How often an account synchronizes by itself."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class SyncFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the last synchronization failed, and when."""
+
+    code: str
+    sentence: str
+    at: float
 
 
 class Account(msgspec.Struct, kw_only=True):
-    """A local account. `waiting`: it has not been synchronized since the Host Common Name was set."""
+    """A local account, bound to one virtual account of a smart account in CSSM.
+
+    `waiting`: it has not been synchronized since the Host Common Name was set. `reason`: why it was
+    deactivated. `descriptions`: of its virtual accounts, by name. `requested_at`: when it was asked for.
+    `signed_in_at`: when somebody last signed in to CSSM for it; that token ages. `sync_serial`: of the last
+    answer of CSSM that was taken. `pending_request`: the nonce of the last request written to a file.
+    """
 
     name: str
     smart_account: str
@@ -59,6 +84,16 @@ class Account(msgspec.Struct, kw_only=True):
     virtual_accounts: list[str] = msgspec.field(default_factory=lambda: [DEFAULT_VIRTUAL_ACCOUNT])
     last_sync: float | None = None
     waiting: bool = False
+    email: str = ""
+    reason: str = ""
+    requested_at: float | None = None
+    descriptions: dict[str, str] = msgspec.field(default_factory=dict)
+    schedule: Schedule | None = None
+    next_sync: float | None = None
+    sync_failure: SyncFailure | None = None
+    signed_in_at: float | None = None
+    sync_serial: int = 0
+    pending_request: str | None = None
 
 
 class Token(msgspec.Struct, kw_only=True):

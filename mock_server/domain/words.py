@@ -25,6 +25,8 @@ def describe(event: events.Event) -> str:
             return f"Host Common Name set to {name}"
         case events.CertificatesInstalled(served_name=name):
             return f"Certificates regenerated with Common Name {name}"
+        case events.ClockSet(offset=offset):
+            return f"Clock of licensing set {offset:+.0f} s from the real time" if offset else "Clock reset"
         case events.InstanceRegistered(instance=instance):
             return f"Product instance {instance.name} registered as {instance.piid}"
         case events.UsageReported(usage=usage):

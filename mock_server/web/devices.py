@@ -49,12 +49,14 @@ class Journal(Protocol):
 
 @dataclass(frozen=True)
 class Desk:
-    """What answers devices while this node is Active. `sign` and `certificates` make licensing answers;
-    `id_chain` is the chain of every ID certificate."""
+    """What answers devices while this node is Active. `now()` is the time of licensing, which decides;
+    answers bear the real time. `sign` and `certificates` make licensing answers; `id_chain` is the chain of
+    every ID certificate."""
 
     node: str
     machine: LicensingMachine
     ledger: Journal
+    now: Callable[[], float]
     environment: Callable[[float], devices.Environment]
     sign: Callable[[bytes], str]
     certificates: list[str]
@@ -116,7 +118,7 @@ async def answer(desk: Desk, raw: bytes) -> tuple[int, bytes]:
     leaves before all that it shows is on the disks of both nodes (server, "Replication").
     """
     signed = smart.decode_request(raw)
-    now = time.time()
+    now = desk.now()
     decision = devices.decide(desk.machine.state, signed, desk.environment(now))
     if decision.events:
         change = events.Change(at=now, by=decision.by, node=desk.node, events=decision.events)

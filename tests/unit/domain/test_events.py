@@ -19,8 +19,10 @@ from mock_server.domain.state import (
     Instance,
     LastMessage,
     Pool,
+    Schedule,
     Settings,
     State,
+    SyncFailure,
     Token,
     Tombstone,
     identity_key,
@@ -67,6 +69,16 @@ accounts = st.builds(
     virtual_accounts=st.lists(texts, max_size=3),
     last_sync=st.none() | times,
     waiting=st.booleans(),
+    email=texts,
+    reason=texts,
+    requested_at=st.none() | times,
+    descriptions=st.dictionaries(texts, texts, max_size=2),
+    schedule=st.none() | st.sampled_from(Schedule),
+    next_sync=st.none() | times,
+    sync_failure=st.none() | st.builds(SyncFailure, code=texts, sentence=texts, at=times),
+    signed_in_at=st.none() | times,
+    sync_serial=counts,
+    pending_request=st.none() | texts,
 )
 tokens = st.builds(
     Token,
@@ -111,6 +123,7 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.CertificatesInstalled: st.builds(
         events.CertificatesInstalled, served_name=texts, generation=counts, certificates=certificates
     ),
+    events.ClockSet: st.builds(events.ClockSet, offset=st.floats(-2e9, 2e9)),
     events.InstanceRegistered: st.builds(
         events.InstanceRegistered, instance=instances, key_digest=texts, token_digest=texts
     ),
@@ -170,7 +183,12 @@ def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
         "instance": instances,
         "tombstone": tombstones,
         "settings": st.builds(
-            Settings, common_name=texts, served_name=texts, generation=counts, certificates=certificates
+            Settings,
+            common_name=texts,
+            served_name=texts,
+            generation=counts,
+            certificates=certificates,
+            clock_offset=st.floats(-2e9, 2e9),
         ),
     }
     value = data.draw(by_kind[kind])

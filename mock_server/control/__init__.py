@@ -1,0 +1,27 @@
+"""Domain commands of the control socket: what `smartlic-mock token create` and its like ask of the Active.
+
+A module for each subject, with its OPERATIONS: name → form and function. Errors are
+problems, never tracebacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mock_server.cluster.machine import ControlHandler
+from mock_server.control import accounts, certificates, clock, events, instances, licenses, sync, tokens
+from mock_server.control.forms import handler
+from mock_server.serving import Serving
+
+__all__ = ["handlers"]
+
+_SUBJECTS = (accounts, tokens, licenses, instances, certificates, sync, clock, events)
+
+
+def handlers(active: Callable[[], Serving]) -> Mapping[str, ControlHandler]:
+    """Operation → handler. `active()` gives what serves, or raises not-active."""
+    return {
+        name: handler(active, operation)
+        for subject in _SUBJECTS
+        for name, operation in subject.OPERATIONS.items()
+    }

@@ -1,0 +1,62 @@
+"""What the operations share: how an operation is declared, its fields, and how times are written."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mock_server.cluster.machine import ControlHandler
+from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
+from mock_server.errors import CallerError, problem
+from mock_server.serving import Serving
+
+__all__ = ["Answer", "Fields", "Operation", "date", "handler"]
+
+Answer = dict[str, Any]
+
+BAD_FIELD = problem(
+    "bad-field",
+    CallerError,
+    "The command's fields are not valid: {why}.",
+    "See `smartlic-mock COMMAND --help` for what it takes.",
+)
+
+
+class Fields(msgspec.Struct, kw_only=True):
+    """What every operation may be given; each has a form of its own for the rest."""
+
+    by: str = "console"
+    account: str = DEFAULT_ACCOUNT
+    virtual_account: str = DEFAULT_VIRTUAL_ACCOUNT
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`run(serving, fields)` gets its fields checked against `form`, and returns JSON-ready data."""
+
+    form: type[Fields]
+    run: Callable[[Serving, Any], Awaitable[Answer]]
+
+
+def handler(active: Callable[[], Serving], operation: Operation) -> ControlHandler:
+    """The operation as the control socket calls it. `active()` gives what serves, or raises not-active."""
+
+    async def handle(fields: dict[str, Any]) -> Answer:
+        try:
+            asked = msgspec.convert(fields, operation.form)
+        except msgspec.ValidationError as error:
+            raise BAD_FIELD(why=str(error)) from None
+        return await operation.run(active(), asked)
+
+    return handle
+
+
+def date(at: float | None) -> str | None:
+    """Unix seconds as ISO 8601, in UTC."""
+    if at is None:
+        return None
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
