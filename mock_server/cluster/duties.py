@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from mock_server.cluster.leader import Leader
 from mock_server.cluster.ledger import ClusterLedger
 from mock_server.cluster.link import Link
 from mock_server.cluster.problems import FLUSH_FAILED, INTERNAL
-from mock_server.cluster.processes import alive, read_node_file
+from mock_server.cluster.processes import read_node_file
 from mock_server.cluster.roles import ACTIVE_STATES, Action, Event
 from mock_server.cluster.witness import Record
 from mock_server.errors import SmartlicError
@@ -70,7 +69,7 @@ class Duties:
         journal = await loop.run_in_executor(None, Journal, node.layout.journal(node.name))
         node.worker = worker = JournalWorker(journal)
         await worker.write(reload, journal.refresh, node.service.machine, worker)
-        node.ledger = ledger = ClusterLedger(node.name, node.service.machine, worker)
+        node.ledger = ledger = ClusterLedger(node.name, node.service.machine, worker, node.world.time)
         ledger.applied = node.applied
         ledger.on_commit = lambda rows: node.leader.ship(rows) if node.leader else None
         ledger.on_rebuilt = lambda: node.leader.resume() if node.leader else None
@@ -81,9 +80,9 @@ class Duties:
     async def _seek(self) -> None:
         node = self._node
         node.considered = False
-        node.seeking_since = time.monotonic()
+        node.seeking_since = node.world.time()
         known = read_node_file(node.layout.node_json(node.peer))
-        if known is not None and alive(known.process):
+        if known is not None and node.world.alive(known.process):
             node.watch.watch(known.process)
         node.peers.seek()
         node.consider()
@@ -93,7 +92,7 @@ class Duties:
     async def _take_over(self, *, forced: bool) -> None:
         """Rule 5, in its order."""
         node = self._node
-        begun = time.monotonic()
+        begun = node.world.time()
         await node.peers.stop_seeking("replication")
         try:
             won = await self._win_epoch(forced=forced)
@@ -123,7 +122,7 @@ class Duties:
                 log.exception("the service could not be activated")
                 node.fail(INTERNAL(node=node.name, log=str(node.layout.log(node.name))))
             return
-        node.takeover_seconds = time.monotonic() - begun
+        node.takeover_seconds = node.world.time() - begun
         node.reason = ""
         log.info("Active in epoch %d after %.3f s", won.epoch, node.takeover_seconds)
         await node.peers.stop_seeking("heartbeat")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-import time
 from collections.abc import Callable, Coroutine
 
 from mock_server.cluster import wire
@@ -46,7 +45,7 @@ class Leader:
         self._on_lost = on_lost
         self._positions: asyncio.Queue[wire.Position] = asyncio.Queue()
         self._acked = asyncio.Event()
-        self._progress = time.monotonic()
+        self._progress = self._ledger.now()
         self._ended = False
         self._task = asyncio.create_task(self._guard(self._run()), name="leader")
 
@@ -57,7 +56,7 @@ class Leader:
                 if idx > self._ledger.acked:
                     self._ledger.acked = idx
                     self._ledger.wake()
-                self._progress = time.monotonic()
+                self._progress = self._ledger.now()
                 self._acked.set()
             case wire.Position():
                 self._positions.put_nowait(message)
@@ -73,7 +72,7 @@ class Leader:
         if not self.live:
             return  # the pump reads it from the journal
         if self._ledger.acked >= self.sent:
-            self._progress = time.monotonic()
+            self._progress = self._ledger.now()
         for batch in wire.batches(rows):
             self.link.send(batch)
         self.sent = rows[-1].idx
@@ -161,7 +160,7 @@ class Leader:
                 self._acked.clear()
                 await self._acked.wait()
         self.live = True
-        self._progress = time.monotonic()
+        self._progress = self._ledger.now()
         # Rule 2: from here on answers wait for it; it is listed only once it has all that was answered.
         ledger.joining = True
         answered = ledger.local

@@ -36,10 +36,17 @@ _Waiter = tuple[int, int, float, "asyncio.Future[None]"]
 class ClusterLedger:
     """See `mock_server.cluster.machine.Ledger`. Made once a node; open only while the node is Active."""
 
-    def __init__(self, node: str, machine: Machine, worker: JournalWorker) -> None:
+    def __init__(
+        self,
+        node: str,
+        machine: Machine,
+        worker: JournalWorker,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.node = node
         self.machine = machine
         self.worker = worker
+        self.now = now
         self.index = 0
         self.epoch = 0
         self.local = 0  # durable here
@@ -82,7 +89,7 @@ class ClusterLedger:
             # The machine may be half changed. What is on disk is whole: go back to it.
             self._fail("a change could not be applied")
             raise
-        self._pace.note(time.monotonic())
+        self._pace.note(self.now())
         row = next_row(self._head, self.epoch, payload, keys)
         self._head = Head(row.idx, row.checksum)
         self.index = row.idx
@@ -108,7 +115,7 @@ class ClusterLedger:
         if target <= self.safe and self.may_answer():
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiters, (target, next(self._count), time.monotonic() + PATIENCE, future))
+        heapq.heappush(self._waiters, (target, next(self._count), self.now() + PATIENCE, future))
         await future
 
     def key(self, name: str) -> bytes:
@@ -140,7 +147,7 @@ class ClusterLedger:
 
     def may_answer(self) -> bool:
         """Whether nobody else can be Active now."""
-        return not (self.listed or self.joining) or time.monotonic() < self.lease
+        return not (self.listed or self.joining) or self.now() < self.lease
 
     async def open(self, epoch: int) -> None:
         """Begin to take changes, alone: this node has become Active in `epoch`."""
@@ -190,7 +197,7 @@ class ClusterLedger:
 
     def expire(self) -> None:
         """Turn answers that have waited too long into refusals. Called by the node's tick."""
-        now = time.monotonic()
+        now = self.now()
         while self._waiters and self._waiters[0][2] < now:
             future = heapq.heappop(self._waiters)[3]
             if not future.done():

@@ -21,25 +21,28 @@ class Link(asyncio.Protocol):
         on_message: Callable[[Link, Message], None],
         on_lost: Callable[[Link], None],
         on_made: Callable[[Link], None] | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.on_message = on_message
         self.on_lost = on_lost
-        self.last_byte = time.monotonic()
+        self.last_byte = now()
         self.closed = False
+        self._now = now
         self._on_made = on_made
         self._frames = Frames()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self.last_byte = time.monotonic()
+        self.last_byte = self._now()
         if self.closed:
             self.abort()
         elif self._on_made:
             self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
-        self.last_byte = time.monotonic()
+        self.last_byte = self._now()
         try:
             messages = self._frames.feed(data)
         except FrameError as error:

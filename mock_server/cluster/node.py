@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,9 +26,6 @@ from mock_server.cluster.peers import Peers
 from mock_server.cluster.processes import (
     NodeFile,
     ProcessId,
-    ProcessWatch,
-    alive,
-    myself,
     read_node_file,
     write_node_file,
 )
@@ -45,6 +41,7 @@ from mock_server.cluster.roles import (
 )
 from mock_server.cluster.serving import Serving
 from mock_server.cluster.witness import Record, Witness
+from mock_server.cluster.world import RealWorld, World
 from mock_server.errors import SmartlicError
 from mock_server.journal import JournalWorker
 
@@ -60,13 +57,14 @@ _JUDGE_AFTER = 0.02
 class Node:
     """One of the two. `peers.Owner` is what its connections see of it."""
 
-    def __init__(self, folder: Path, name: str, factory: ServiceFactory) -> None:
+    def __init__(self, folder: Path, name: str, factory: ServiceFactory, world: World | None = None) -> None:
+        self.world: World = world or RealWorld()
         self.name = name
         self.peer = peer_of(name)
         self.layout = Layout(folder)
         self.config = load(folder)
         self.state = State.STOPPED
-        self.process = myself()
+        self.process = self.world.myself()
         self.control_path = ""
         self.witness = Witness(self.layout.witness, name)
         self.record: Record | None = None
@@ -81,10 +79,10 @@ class Node:
         self.ledger: ClusterLedger | None = None
         self.leader: Leader | None = None
         self.follower: Follower | None = None
-        self.peers = Peers(name, self.config, self.layout, self)
-        self.serving = Serving(name, self.config, self.layout, self.service)
+        self.peers = Peers(name, self.config, self.layout, self.world, self)
+        self.serving = Serving(name, self.config, self.layout, self.world, self.service)
         self.duties = Duties(self)
-        self.watch = ProcessWatch(self.consider)
+        self.watch = self.world.process_watch(self.consider)
         self.seeking_since = 0.0
         self._peer_beat: wire.Beat | None = None
         self._witness_thread = ThreadPoolExecutor(1, "witness")
@@ -218,7 +216,7 @@ class Node:
         """What the folder and the kernel know of the peer's process. What cannot be read proves no death."""
         try:
             node = read_node_file(self.layout.node_json(self.peer))
-            if node is None or not alive(node.process):
+            if node is None or not self.world.alive(node.process):
                 return Peer.GONE
         except OSError as error:
             log.warning("the peer's process cannot be looked at: %s", error)
@@ -233,7 +231,7 @@ class Node:
             self.index,
             peer,
             self.peers.connections,
-            self.peers.silence(time.monotonic()),
+            self.peers.silence(self.world.time()),
         )
 
     def consider(self) -> None:
@@ -262,7 +260,7 @@ class Node:
 
     async def _weigh(self) -> None:
         peer = await self.aside(self.peer_process)
-        silence = self.peers.silence(time.monotonic())
+        silence = self.peers.silence(self.world.time())
         if self.considered and not decide.suspicious(peer, self.peers.connections, silence):
             return
         self.record = await self.aside(self.witness.read)
@@ -290,7 +288,7 @@ class Node:
         loop.call_later(_JUDGE_AFTER, self._judge)
 
     def _judge(self) -> None:
-        now = time.monotonic()
+        now = self.world.time()
         if self.state in ACTIVE_STATES:
             if self.leader is not None and self.leader.overdue(now):
                 log.warning("the Standby does not acknowledge: giving it up")
@@ -359,9 +357,9 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """The cluster as this node sees it."""
-        heartbeat = self.peers.heard("heartbeat", time.monotonic())
+        heartbeat = self.peers.heard("heartbeat", self.world.time())
         beat = self._peer_beat if self.peers.connections else None
-        there = known(beat.state) if beat else status.recorded_state(self.layout, self.peer)
+        there = known(beat.state) if beat else status.recorded_state(self.layout, self.peer, self.world.alive)
         if self.state in ACTIVE_STATES and there in ACTIVE_STATES:
             there = State.WAITING  # its word is old: there is one Active
         return status.build(

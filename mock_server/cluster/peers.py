@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -19,12 +18,11 @@ from mock_server.cluster.config import ClusterConfig, Layout, peer_of
 from mock_server.cluster.decide import HUNG_AFTER
 from mock_server.cluster.link import Link
 from mock_server.cluster.processes import ProcessId
-from mock_server.cluster.sockets import bind
+from mock_server.cluster.world import HANDSHAKE, Server, World
 
 log = logging.getLogger(__name__)
 
 _RETRY = 0.1
-_HANDSHAKE = 2.0
 
 
 class Owner(Protocol):
@@ -44,19 +42,20 @@ class Owner(Protocol):
 class Peers:
     """The listener, the connectors, and the two connections that are in use."""
 
-    def __init__(self, me: str, config: ClusterConfig, layout: Layout, owner: Owner) -> None:
+    def __init__(self, me: str, config: ClusterConfig, layout: Layout, world: World, owner: Owner) -> None:
         self._me = me
         self._peer = peer_of(me)
         self._config = config
+        self._world = world
         self._owner = owner
         self._server_tls, self._client_tls = identity.contexts(layout.peer, me, self._peer)
         self._links: dict[wire.Kind, Link] = {}
         self._accepted: set[Link] = set()
-        self._server: asyncio.Server | None = None
+        self._server: Server | None = None
         self._seekers: dict[wire.Kind, asyncio.Task[None]] = {}
         self._heard = 0.0
         self._known: ProcessId | None = None
-        self._last_byte = time.monotonic()
+        self._last_byte = world.time()
         self._cut_until: dict[wire.Kind, float] = {}
 
     # --- life
@@ -64,14 +63,12 @@ class Peers:
     async def open(self) -> None:
         """Listen on this node's peer port."""
         address = self._config.node(self._me)
-        loop = asyncio.get_running_loop()
-        sock = bind(address.host, address.peer_port)
-        self._last_byte = time.monotonic()
-        self._server = await loop.create_server(
-            lambda: Link(self._first_message, self._accepted_lost, self._accepted.add),
-            sock=sock,
-            ssl=self._server_tls,
-            ssl_handshake_timeout=_HANDSHAKE,
+        world = self._world
+        self._last_byte = world.time()
+        self._server = await world.listen(
+            address,
+            lambda: Link(self._first_message, self._accepted_lost, self._accepted.add, now=world.time),
+            self._server_tls,
         )
 
     def seek(self) -> None:
@@ -103,7 +100,7 @@ class Peers:
 
     def cut(self, kind: wire.Kind, seconds: float) -> None:
         """A drill: this connection alone is cut, and cannot be made for a while."""
-        self._cut_until[kind] = time.monotonic() + seconds
+        self._cut_until[kind] = self._world.time() + seconds
         if kind in self._links:
             self._links[kind].abort()
 
@@ -133,7 +130,7 @@ class Peers:
     def tick(self) -> None:
         """Send a keepalive on both."""
         if self._links:
-            beat = self._owner.beat(time.monotonic(), self._heard)
+            beat = self._owner.beat(self._world.time(), self._heard)
             for link in self._links.values():
                 link.send(beat)
 
@@ -224,19 +221,11 @@ class Peers:
                 self._lost(kind, link)
 
         address = self._config.node(self._peer)
-        link = Link(answered, gone)
-        async with asyncio.timeout(_HANDSHAKE):
-            await loop.create_connection(
-                lambda: link,
-                address.host,
-                address.peer_port,
-                ssl=self._client_tls,
-                server_hostname="",
-                ssl_handshake_timeout=_HANDSHAKE,
-            )
+        link = Link(answered, gone, now=self._world.time)
+        await self._world.connect(address, link, self._client_tls)
         try:
             link.send(self._owner.hello(kind))
-            async with asyncio.timeout(_HANDSHAKE):
+            async with asyncio.timeout(HANDSHAKE):
                 welcome = await answer
             if isinstance(welcome, wire.Welcome) and welcome.active:
                 await lost.wait()
@@ -276,4 +265,4 @@ class Peers:
         self._owner.peer_seen(process)
 
     def _is_cut(self, kind: wire.Kind) -> bool:
-        return time.monotonic() < self._cut_until.get(kind, 0.0)
+        return self._world.time() < self._cut_until.get(kind, 0.0)

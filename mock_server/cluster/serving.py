@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import time
 from collections.abc import Iterable
 
 from mock_server.cluster.config import ClusterConfig, Layout, peer_of
 from mock_server.cluster.decide import VIP_PATIENCE
-from mock_server.cluster.listeners import Gate, Listener
+from mock_server.cluster.listeners import Gate
 from mock_server.cluster.machine import Service
-from mock_server.cluster.processes import alive, end, read_node_file
-from mock_server.cluster.sockets import bind, holder
+from mock_server.cluster.processes import read_node_file
+from mock_server.cluster.world import Listening, Port, World
 from mock_server.errors import SmartlicError
 
 log = logging.getLogger(__name__)
@@ -24,15 +22,18 @@ _STEP = 0.005
 class Serving:
     """The listeners of an Active node, on the VIP and on its own address."""
 
-    def __init__(self, me: str, config: ClusterConfig, layout: Layout, service: Service) -> None:
+    def __init__(
+        self, me: str, config: ClusterConfig, layout: Layout, world: World, service: Service
+    ) -> None:
         self._me = me
         self._config = config
         self._layout = layout
+        self._world = world
         self._service = service
         self._gate = Gate()
-        self._vip: list[socket.socket] = []
-        self._device: Listener | None = None
-        self._gui: Listener | None = None
+        self._vip: list[Port] = []
+        self._device: Listening | None = None
+        self._gui: Listening | None = None
 
     async def take_vip(self) -> None:
         """Listen on the VIP's device port, then on its GUI port. Connections wait in the kernel's queue."""
@@ -43,14 +44,16 @@ class Serving:
     async def open(self) -> None:
         """Serve on the VIP, then on the node's own address; the first answer leaves when all is open."""
         own = self._config.node(self._me)
-        self._device = Listener(self._gate.wrap(self._service.device_app()), self._service.device_tls())
-        self._gui = Listener(self._gate.wrap(self._service.gui_app()), self._service.gui_tls())
+        self._device = self._world.listener(
+            self._gate.wrap(self._service.device_app()), self._service.device_tls()
+        )
+        self._gui = self._world.listener(self._gate.wrap(self._service.gui_app()), self._service.gui_tls())
         device, gui = self._vip
         self._vip = []
         await self._device.serve(device)
         await self._gui.serve(gui)
-        await self._device.serve(bind(own.host, own.device_port, ours=self._ours()))
-        await self._gui.serve(bind(own.host, own.gui_port, ours=self._ours()))
+        await self._device.serve(self._world.bind(own.host, own.device_port, ours=self._ours()))
+        await self._gui.serve(self._world.bind(own.host, own.gui_port, ours=self._ours()))
         self._gate.open = True
 
     async def drain(self, within: float) -> bool:
@@ -83,34 +86,34 @@ class Serving:
     def holds_vip(self) -> bool:
         return self._gate.open
 
-    def _listeners(self) -> list[Listener]:
+    def _listeners(self) -> list[Listening]:
         return [listener for listener in (self._device, self._gui) if listener is not None]
 
     def _ours(self) -> Iterable[int]:
         node = read_node_file(self._layout.node_json(peer_of(self._me)))
         return () if node is None else (node.pid,)
 
-    async def _take(self, host: str, port: int) -> socket.socket:
+    async def _take(self, host: str, port: int) -> Port:
         """Rule 5: wait 200 ms for the VIP, then end the old process, if it is that which holds it."""
-        deadline = time.monotonic() + VIP_PATIENCE
+        deadline = self._world.time() + VIP_PATIENCE
         while True:
             try:
-                return bind(host, port, vip=True, ours=self._ours())
+                return self._world.bind(host, port, vip=True, ours=self._ours())
             except SmartlicError as error:
                 if error.code != "vip-in-use":
                     raise
-                if time.monotonic() >= deadline:
+                if self._world.time() >= deadline:
                     if not await self._end_old(host, port):
                         raise
-                    return bind(host, port, vip=True)
+                    return self._world.bind(host, port, vip=True)
             await asyncio.sleep(_STEP)
 
     async def _end_old(self, host: str, port: int) -> bool:
         """End the peer's process, known by the folder's own record and its start time: never a stranger's."""
         node = read_node_file(self._layout.node_json(peer_of(self._me)))
-        if node is None or node.cluster != self._config.cluster or not alive(node.process):
+        if node is None or node.cluster != self._config.cluster or not self._world.alive(node.process):
             return False
-        if holder(host, port, (node.pid,)) is None:
+        if self._world.holder(host, port, (node.pid,)) is None:
             return False
         log.warning("%s still holds the VIP: ending its process %d", node.node, node.pid)
-        return await end(node.process)
+        return await self._world.end(node.process)

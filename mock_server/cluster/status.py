@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
-from mock_server.cluster.processes import alive, read_node_file
+from mock_server.cluster.processes import ProcessId, alive, read_node_file
 from mock_server.cluster.roles import ACTIVE_STATES, State, known, role
 from mock_server.cluster.witness import Record
 
@@ -36,7 +37,7 @@ def database_of(state: State | None) -> str:
     return SLAVE if state in (State.STANDBY, State.CATCHING_UP, State.LEAVING) else DOWN
 
 
-def recorded_state(layout: Layout, name: str) -> State | None:
+def recorded_state(layout: Layout, name: str, alive: Callable[[ProcessId], bool] = alive) -> State | None:
     """What a node's process last wrote about itself; None when the process is gone or never was."""
     node = read_node_file(layout.node_json(name))
     if node is None or not alive(node.process):
