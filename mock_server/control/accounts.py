@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mock_server.control.forms import Answer, Fields, Operation, date
-from mock_server.domain import administration
+from mock_server.domain import accounts
 from mock_server.domain.state import Account
 from mock_server.serving import Serving
 
@@ -16,12 +16,18 @@ __all__ = ["OPERATIONS"]
 class _Create(Fields, kw_only=True):
     name: str
     smart_account: str = "Lab Smart Account"
-    cssm_virtual_account: str = "On-Prem"
+    cssm_virtual_account: str | None = None
+    """The account's own name, if nothing is said: each of CSSM's belongs to one local account."""
+    email: str = ""
 
 
 async def create(serving: Serving, fields: _Create) -> Answer:
-    happened = administration.create_account(
-        serving.state, fields.name, fields.smart_account, fields.cssm_virtual_account
+    happened = accounts.create_account(
+        serving.state,
+        fields.name,
+        fields.smart_account,
+        fields.cssm_virtual_account or fields.name,
+        fields.email,
     )
     await serving.commit(fields.by, happened)
     return {"account": fields.name}

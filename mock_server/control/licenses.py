@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation
-from mock_server.domain import administration
+from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.domain import licenses, lots
+from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, LotKind, Pool
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
@@ -18,33 +19,86 @@ class _Add(Fields, kw_only=True):
     quantity: int
 
 
+class _Transfer(Fields, kw_only=True):
+    """`virtual_account`: from; `license`: name or entitlement tag; `kind`: only lots of this kind."""
+
+    license: str
+    to: str
+    quantity: int
+    kind: LotKind | None = None
+
+
 async def add(serving: Serving, fields: _Add) -> Answer:
-    happened = administration.purchase(
+    happened = licenses.purchase(
         serving.state, fields.account, fields.virtual_account, fields.tag, fields.name, fields.quantity
     )
     await serving.commit(fields.by, happened)
     return {"name": fields.name, "tag": fields.tag, "purchased": fields.quantity}
 
 
+async def transfer(serving: Serving, fields: _Transfer) -> Answer:
+    way = (fields.virtual_account, fields.to)
+    happened = licenses.transfer(
+        serving.state,
+        fields.account,
+        fields.license,
+        way,
+        fields.quantity,
+        kind=fields.kind,
+        now=serving.now(),
+    )
+    await serving.commit(fields.by, happened)
+    return {
+        "license": fields.license,
+        "quantity": fields.quantity,
+        "account": fields.account,
+        "from": fields.virtual_account,
+        "to": fields.to,
+    }
+
+
 async def list_licenses(serving: Serving, _fields: Fields) -> Answer:
-    found = [
-        {
-            "license": pool.name,
-            "tag": pool.tag,
-            "account": pool.account,
-            "virtual_account": pool.virtual_account,
-            "purchased": pool.purchased,
-            "in_use": pool.in_use,
-            "balance": pool.purchased - pool.in_use,
-            "status": "In Compliance" if pool.in_use <= pool.purchased else "Out Of Compliance",
-        }
-        for _, pool in sorted(serving.state.pools.items())
-    ]
+    now = serving.now()
+    in_order = sorted(serving.state.pools.values(), key=_order)
+    found = [_pool(pool, now) for pool in in_order]
     await serving.ledger.settled()
     return {"licenses": found}
+
+
+def _order(pool: Pool) -> tuple[str, bool, str, str]:
+    other = pool.virtual_account != DEFAULT_VIRTUAL_ACCOUNT
+    return (pool.account, other, pool.virtual_account, pool.tag)
+
+
+def _pool(pool: Pool, now: float) -> Answer:
+    standing = licenses.standing(pool, now)
+    return {
+        "license": pool.name,
+        "tag": pool.tag,
+        "account": pool.account,
+        "virtual_account": pool.virtual_account,
+        "purchased": standing.purchased,
+        "in_use": standing.in_use,
+        "balance": standing.balance,
+        "overage": standing.overage,
+        "status": standing.status,
+        "lots": [
+            {
+                "id": lot.id,
+                "quantity": lot.quantity,
+                "kind": lot.kind,
+                "start": date(lot.start),
+                "end": date(lot.end),
+                "origin": lot.origin,
+                "counts_now": lots.covers(lot, now),
+            }
+            for _, lot in sorted(pool.lots.items())
+        ],
+    }
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "license.add": Operation(_Add, add),
     "license.list": Operation(Fields, list_licenses),
+    "license.transfer": Operation(_Transfer, transfer),
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mock_server.control.forms import Answer, Fields, Operation, date
-from mock_server.domain import administration
+from mock_server.domain import tokens
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
@@ -25,7 +25,7 @@ class _Revoke(Fields, kw_only=True):
 
 
 async def create(serving: Serving, fields: _Create) -> Answer:
-    happened, token = administration.create_token(
+    happened, token = tokens.create_token(
         serving.state,
         fields.account,
         fields.virtual_account,
@@ -35,6 +35,7 @@ async def create(serving: Serving, fields: _Create) -> Answer:
         export_controlled=fields.export_controlled,
         now=serving.now(),
         random=os.urandom,
+        by=fields.by,
     )
     await serving.commit(fields.by, happened)
     return {
@@ -48,6 +49,7 @@ async def create(serving: Serving, fields: _Create) -> Answer:
 
 
 async def list_tokens(serving: Serving, _fields: Fields) -> Answer:
+    now = serving.now()
     found = [
         {
             "token_id": token.token_id,
@@ -58,6 +60,10 @@ async def list_tokens(serving: Serving, _fields: Fields) -> Answer:
             "uses": token.uses,
             "used": token.used,
             "revoked": token.revoked,
+            "state": tokens.token_state(token, now),
+            "export_controlled": token.export_controlled,
+            "created_at": date(token.created_at),
+            "created_by": token.created_by,
         }
         for token in serving.state.tokens.values()
     ]
@@ -66,7 +72,7 @@ async def list_tokens(serving: Serving, _fields: Fields) -> Answer:
 
 
 async def revoke(serving: Serving, fields: _Revoke) -> Answer:
-    happened = administration.revoke_token(serving.state, fields.token_id)
+    happened = tokens.revoke_token(serving.state, fields.token_id)
     await serving.commit(fields.by, happened)
     return {"token_id": fields.token_id, "changed": bool(happened)}
 

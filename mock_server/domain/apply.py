@@ -8,22 +8,24 @@ from typing import Any, Final
 
 import msgspec
 
-from mock_server.domain import events
+from mock_server.domain import events, pools
+from mock_server.domain.pools import Touched
 from mock_server.domain.state import (
+    DEFAULT_VIRTUAL_ACCOUNT,
+    LOCAL_LOT,
     Account,
     Instance,
+    Lot,
+    Origin,
     Pool,
     Settings,
     State,
     Token,
     Tombstone,
     identity_key,
-    pool_key,
 )
 
 __all__ = ["LicensingMachine"]
-
-Touched = set[tuple[str, str]]
 
 _SETTINGS: Final = ("settings", "")
 _encode = msgspec.msgpack.Encoder().encode
@@ -33,9 +35,46 @@ def key_digest(public_key: bytes) -> str:
     return hashlib.sha256(public_key).hexdigest()
 
 
-def _account_changed(state: State, event: events.AccountChanged, _at: float, touched: Touched) -> None:
-    state.accounts[event.account.name] = event.account
-    touched.add(("account", event.account.name))
+def _account_changed(state: State, event: events.AccountChanged, at: float, touched: Touched) -> None:
+    account = event.account
+    if account.requested_at is None and account.name not in state.accounts:
+        account.requested_at = at
+    state.accounts[account.name] = account
+    touched.add(("account", account.name))
+
+
+def _account_deleted(state: State, event: events.AccountDeleted, _at: float, touched: Touched) -> None:
+    del state.accounts[event.name]
+    touched.add(("account", event.name))
+    _forget(state.tokens, "token", lambda token: token.account == event.name, touched)
+    _forget(state.pools, "pool", lambda pool: pool.account == event.name, touched)
+
+
+def _forget(table: dict[str, Any], kind: str, of: Callable[[Any], bool], touched: Touched) -> None:
+    for key in [key for key, value in table.items() if of(value)]:
+        del table[key]
+        touched.add((kind, key))
+
+
+def _virtual_account_created(
+    state: State, event: events.VirtualAccountCreated, _at: float, touched: Touched
+) -> None:
+    account = state.accounts[event.account]
+    account.virtual_accounts.append(event.name)
+    account.descriptions[event.name] = event.description
+    touched.add(("account", event.account))
+
+
+def _virtual_account_deleted(
+    state: State, event: events.VirtualAccountDeleted, _at: float, touched: Touched
+) -> None:
+    here = (event.account, event.name)
+    pools.move_all(state, event.account, (event.name, DEFAULT_VIRTUAL_ACCOUNT), touched)
+    _forget(state.tokens, "token", lambda token: (token.account, token.virtual_account) == here, touched)
+    account = state.accounts[event.account]
+    account.virtual_accounts.remove(event.name)
+    account.descriptions.pop(event.name, None)
+    touched.add(("account", event.account))
 
 
 def _account_synchronized(
@@ -57,21 +96,19 @@ def _token_revoked(state: State, event: events.TokenRevoked, _at: float, touched
 
 
 def _licenses_purchased(state: State, event: events.LicensesPurchased, _at: float, touched: Touched) -> None:
-    new = event.pool
-    key = pool_key(new.account, new.virtual_account, new.tag)
-    known = state.pools.get(key)
-    # A license may have been in use before any of it was purchased: then the instances know how much.
-    new.in_use = known.in_use if known else _used_by_instances(state, new)
-    state.pools[key] = new
-    touched.add(("pool", key))
+    # An event of before there were lots has none for a quantity of 0.
+    lot = event.pool.lots.get(LOCAL_LOT) or Lot(id=LOCAL_LOT, quantity=0, origin=Origin.LOCAL)
+    pools.put(state, event.pool, lot, touched)
 
 
-def _used_by_instances(state: State, pool: Pool) -> int:
-    return sum(
-        instance.usage.get(pool.tag, 0)
-        for instance in state.instances.values()
-        if (instance.account, instance.virtual_account) == (pool.account, pool.virtual_account)
-    )
+def _lots_arrived(state: State, event: events.LotsArrived, _at: float, touched: Touched) -> None:
+    pools.replace(state, event.account, event.tag, event.name, event.lots, touched)
+
+
+def _licenses_transferred(
+    state: State, event: events.LicensesTransferred, _at: float, touched: Touched
+) -> None:
+    pools.move(state, event.account, event.tag, event.lots, (event.source, event.target), touched)
 
 
 def _common_name_set(state: State, event: events.CommonNameSet, _at: float, touched: Touched) -> None:
@@ -109,15 +146,31 @@ def _instance_registered(
 
 def _usage_reported(state: State, event: events.UsageReported, at: float, touched: Touched) -> None:
     instance = state.instances[event.piid]
-    _use(state, instance, event.usage, touched)
+    pools.use(state, instance, event.usage, touched)
     instance.last, instance.last_contact = event.last, at
+    touched.add(("instance", event.piid))
+
+
+def _instance_renamed(state: State, event: events.InstanceRenamed, _at: float, touched: Touched) -> None:
+    state.instances[event.piid].name = event.name
+    touched.add(("instance", event.piid))
+
+
+def _instance_transferred(
+    state: State, event: events.InstanceTransferred, _at: float, touched: Touched
+) -> None:
+    instance = state.instances[event.piid]
+    usage = instance.usage
+    pools.use(state, instance, {}, touched)
+    instance.virtual_account = event.target
+    pools.use(state, instance, usage, touched)
     touched.add(("instance", event.piid))
 
 
 def _instance_gone(state: State, event: events.InstanceGone, _at: float, touched: Touched) -> None:
     tombstone = event.tombstone
     instance = state.instances.pop(tombstone.piid)
-    _use(state, instance, {}, touched)
+    pools.use(state, instance, {}, touched)
     identity = identity_key(instance.udi, instance.software_id)
     if state.by_identity.get(identity) == instance.piid:
         del state.by_identity[identity]
@@ -125,28 +178,24 @@ def _instance_gone(state: State, event: events.InstanceGone, _at: float, touched
     touched.update((("instance", tombstone.piid), ("tombstone", tombstone.piid)))
 
 
-def _use(state: State, instance: Instance, usage: dict[str, int], touched: Touched) -> None:
-    """Counts are absolute: the pools change by the difference to what the instance used before."""
-    for tag in instance.usage.keys() | usage.keys():
-        key = pool_key(instance.account, instance.virtual_account, tag)
-        pool = state.pools.get(key)
-        if pool is not None:
-            pool.in_use += usage.get(tag, 0) - instance.usage.get(tag, 0)
-            touched.add(("pool", key))
-    instance.usage = usage
-
-
 _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.AccountChanged: _account_changed,
+    events.AccountDeleted: _account_deleted,
+    events.VirtualAccountCreated: _virtual_account_created,
+    events.VirtualAccountDeleted: _virtual_account_deleted,
     events.AccountSynchronized: _account_synchronized,
     events.TokenCreated: _token_created,
     events.TokenRevoked: _token_revoked,
     events.LicensesPurchased: _licenses_purchased,
+    events.LotsArrived: _lots_arrived,
+    events.LicensesTransferred: _licenses_transferred,
     events.CommonNameSet: _common_name_set,
     events.CertificatesInstalled: _certificates_installed,
     events.ClockSet: _clock_set,
     events.InstanceRegistered: _instance_registered,
     events.UsageReported: _usage_reported,
+    events.InstanceRenamed: _instance_renamed,
+    events.InstanceTransferred: _instance_transferred,
     events.InstanceGone: _instance_gone,
 }
 

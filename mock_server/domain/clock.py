@@ -10,7 +10,7 @@ from mock_server.domain.state import State
 
 __all__ = ["advance", "reset", "set_to"]
 
-EARLIEST: Final = 946_684_800.0  # 2000-01-01
+EARLIEST: Final = 1_009_843_200.0  # 2002-01-01; an ID token has milliseconds of 13 digits
 LATEST: Final = 4_102_444_800.0  # 2100-01-01
 
 

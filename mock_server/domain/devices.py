@@ -17,7 +17,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from mock_server.domain import administration, events
+from mock_server.domain import events, licenses
 from mock_server.domain.apply import key_digest
 from mock_server.domain.state import (
     AccountStatus,
@@ -28,6 +28,7 @@ from mock_server.domain.state import (
     identity_key,
     pool_key,
 )
+from mock_server.domain.tokens import TokenState, token_digest, token_state
 from smartlic_client.errors import Problem, SmartlicError
 from smartlic_client.protocol import errors, signing
 from smartlic_client.protocol.identity import IdToken, new_uuid
@@ -99,7 +100,10 @@ def decide(state: State, signed: SignedRequest, environment: Environment) -> Dec
     if (known := _known(piid, instance.last, signed)) is not None:
         return known
     if isinstance(data, AuthorizationRequest):
-        return _authorization(state, data, instance)
+        # De-registering is possible while the account is inactive: it has to be cleared out to be deleted.
+        if state.accounts[instance.account].status is not AccountStatus.ACTIVE:
+            return Decision(piid=piid, problem=errors.ACCOUNT_INACTIVE)
+        return _authorization(state, data, instance, environment.now)
     return _deregistration(data, instance)
 
 
@@ -165,7 +169,7 @@ def _registration(
     if former is not None:
         old = state.instances[former]
         grave = Tombstone(piid=former, public_key=old.public_key, last=None)
-        happened.append(events.InstanceGone(tombstone=grave, why="replaced"))
+        happened.append(events.InstanceGone(tombstone=grave, why="replaced", name=old.name))
     registered = events.InstanceRegistered(
         instance=instance, key_digest=key_digest(raw_key), token_digest=digest
     )
@@ -173,21 +177,24 @@ def _registration(
     return Decision(piid=instance.piid, by=instance.name, events=happened, result=result)
 
 
+_UNUSABLE: Final = {
+    TokenState.REVOKED: errors.TOKEN_REVOKED,
+    TokenState.EXPIRED: errors.TOKEN_EXPIRED,
+    TokenState.USED_UP: errors.TOKEN_USED_UP,
+}
+
+
 def _usable_token(state: State, text: str, now: float) -> str | Problem:
     """The digest of a token that may be used now, or why it may not."""
     try:
-        digest = administration.token_digest(IdToken(text))
+        digest = token_digest(IdToken(text))
     except SmartlicError:
         return errors.TOKEN_INVALID
     token = state.tokens.get(digest)
     if token is None:
         return errors.TOKEN_UNKNOWN
-    if token.revoked:
-        return errors.TOKEN_REVOKED
-    if now >= token.expires_at:
-        return errors.TOKEN_EXPIRED
-    if token.uses is not None and token.used >= token.uses:
-        return errors.TOKEN_USED_UP
+    if (refused := _UNUSABLE.get(token_state(token, now))) is not None:
+        return refused
     if state.accounts[token.account].status is not AccountStatus.ACTIVE:
         return errors.ACCOUNT_INACTIVE
     return digest
@@ -235,7 +242,7 @@ def _new_instance(
 
 
 # ---- AUTHORIZATION and DEREGISTRATION ---------------------------------------------------------------------
-def _authorization(state: State, data: AuthorizationRequest, instance: Instance) -> Decision:
+def _authorization(state: State, data: AuthorizationRequest, instance: Instance, now: float) -> Decision:
     usage: dict[str, int] = {}
     for used in data.entitlements:
         if used.tag in usage:
@@ -243,7 +250,7 @@ def _authorization(state: State, data: AuthorizationRequest, instance: Instance)
         usage[used.tag] = used.count
     result = AuthorizationResult(
         entitlements=[
-            Enforced(tag=tag, enforcement_mode=_mode(state, instance, tag, count))
+            Enforced(tag=tag, enforcement_mode=_mode(state, instance, tag, count, now))
             for tag, count in usage.items()
         ],
         renewal_interval_seconds=RENEWAL_SECONDS,
@@ -257,12 +264,16 @@ def _authorization(state: State, data: AuthorizationRequest, instance: Instance)
     return Decision(piid=instance.piid, by=instance.name, events=[event], result=result)
 
 
-def _mode(state: State, instance: Instance, tag: str, count: int) -> str:
+def _mode(state: State, instance: Instance, tag: str, count: int, now: float) -> str:
+    """By the lots that count now. An entitlement that the whole account never had is none."""
     pool = state.pools.get(pool_key(instance.account, instance.virtual_account, tag))
     if pool is None:
-        return "invalid-tag"
+        if not licenses.knows(state, state.accounts[instance.account], tag):
+            return "invalid-tag"
+        return "out-of-compliance" if count else "in-compliance"
     others = pool.in_use - instance.usage.get(tag, 0)
-    return "in-compliance" if others + count <= pool.purchased else "out-of-compliance"
+    enough = others + count <= licenses.standing(pool, now).purchased
+    return "in-compliance" if enough else "out-of-compliance"
 
 
 def _deregistration(data: DeregistrationRequest, instance: Instance) -> Decision:
@@ -274,6 +285,6 @@ def _deregistration(data: DeregistrationRequest, instance: Instance) -> Decision
     return Decision(
         piid=instance.piid,
         by=instance.name,
-        events=[events.InstanceGone(tombstone=grave, why="de-registered")],
+        events=[events.InstanceGone(tombstone=grave, why="de-registered", name=instance.name)],
         result=result,
     )

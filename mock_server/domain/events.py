@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from mock_server.domain.state import Account, Instance, LastMessage, Pool, Token, Tombstone
+from mock_server.domain.state import Account, Instance, LastMessage, Lot, Pool, Token, Tombstone
 
 __all__ = ["Change", "Event", "decode", "encode"]
 
@@ -21,6 +21,26 @@ class AccountChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A local account in its new form: created, or changed."""
 
     account: Account
+
+
+class AccountDeleted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Gone with its virtual accounts, tokens and licenses. `why`: deleted, or its request refused."""
+
+    name: str
+    why: str
+
+
+class VirtualAccountCreated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    account: str
+    name: str
+    description: str = ""
+
+
+class VirtualAccountDeleted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Its licenses are in `Default` now, its tokens gone."""
+
+    account: str
+    name: str
 
 
 class AccountSynchronized(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -37,9 +57,29 @@ class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class LicensesPurchased(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The pool's new quantity, an absolute number; its `in_use` is not looked at."""
+    """The pool's local licenses, an absolute number; its `in_use` is not looked at."""
 
     pool: Pool
+
+
+class LotsArrived(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What an account has of one entitlement by CSSM, and how it lies in its virtual accounts."""
+
+    account: str
+    tag: str
+    name: str
+    lots: dict[str, list[Lot]]
+
+
+class LicensesTransferred(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`lots`: lot id → quantity that went from virtual account `source` to `target`."""
+
+    account: str
+    tag: str
+    name: str
+    source: str
+    target: str
+    lots: dict[str, int]
 
 
 class CommonNameSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -72,24 +112,47 @@ class UsageReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last: LastMessage
 
 
+class InstanceRenamed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    piid: str
+    former: str
+    name: str
+
+
+class InstanceTransferred(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What it uses counts in virtual account `target` now."""
+
+    piid: str
+    name: str
+    source: str
+    target: str
+
+
 class InstanceGone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """De-registered, replaced or removed."""
 
     tombstone: Tombstone
     why: str
+    name: str = ""
 
 
 Event = (
     AccountChanged
+    | AccountDeleted
+    | VirtualAccountCreated
+    | VirtualAccountDeleted
     | AccountSynchronized
     | TokenCreated
     | TokenRevoked
     | LicensesPurchased
+    | LotsArrived
+    | LicensesTransferred
     | CommonNameSet
     | CertificatesInstalled
     | ClockSet
     | InstanceRegistered
     | UsageReported
+    | InstanceRenamed
+    | InstanceTransferred
     | InstanceGone
 )
 

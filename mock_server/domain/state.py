@@ -15,8 +15,12 @@ from smartlic_client.protocol.messages import Result
 
 __all__ = [
     "Account",
+    "AccountStatus",
     "Instance",
     "LastMessage",
+    "Lot",
+    "LotKind",
+    "Origin",
     "Pool",
     "Schedule",
     "Settings",
@@ -36,6 +40,8 @@ class AccountStatus(StrEnum):
     REQUESTED = "requested"
     ACTIVE = "active"
     INACTIVE = "inactive"
+    DELETED = "deleted"
+    """No row has it: it is where an account's life ends."""
 
 
 class Settings(msgspec.Struct, kw_only=True):
@@ -109,17 +115,54 @@ class Token(msgspec.Struct, kw_only=True):
     used: int = 0
     export_controlled: bool = False
     revoked: bool = False
+    created_by: str = ""
+
+
+class LotKind(StrEnum):
+    PERPETUAL = "PERPETUAL"
+    TERM = "TERM"
+
+
+class Origin(StrEnum):
+    CSSM = "cssm"
+    LOCAL = "local"
+
+
+class Lot(msgspec.Struct, frozen=True, kw_only=True):
+    """So many licenses, bought together. They count from `start` until before `end`; None: without bound.
+
+    A lot that lies in several virtual accounts has the same id in each, with its part as quantity.
+    """
+
+    id: str
+    quantity: int
+    kind: LotKind = LotKind.PERPETUAL
+    start: float | None = None
+    end: float | None = None
+    origin: Origin = Origin.CSSM
+
+
+LOCAL_LOT: Final = "local"
+"""The lot of what was bought on this server, without CSSM."""
 
 
 class Pool(msgspec.Struct, kw_only=True):
-    """The licenses of one entitlement in one virtual account."""
+    """The licenses of one entitlement in one virtual account: its lots by id, and how many are in use."""
 
     account: str
     virtual_account: str
     tag: str
     name: str
-    purchased: int = 0
     in_use: int = 0
+    lots: dict[str, Lot] = msgspec.field(default_factory=dict)
+    former: int = msgspec.field(default=0, name="purchased")
+    """Before there were lots: the quantity, which is read as a local lot."""
+
+    def __post_init__(self) -> None:
+        if self.former:
+            lot = Lot(id=LOCAL_LOT, quantity=self.former, origin=Origin.LOCAL)
+            self.lots.setdefault(LOCAL_LOT, lot)
+            self.former = 0
 
 
 class LastMessage(msgspec.Struct, frozen=True, kw_only=True):

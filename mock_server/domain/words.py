@@ -11,7 +11,14 @@ def describe(event: events.Event) -> str:
     """One line for one event."""
     match event:
         case events.AccountChanged(account=account):
-            return f"Local account {account.name} is {account.status}"
+            because = f": {account.reason}" if account.reason else ""
+            return f"Local account {account.name} is {account.status}{because}"
+        case events.AccountDeleted(name=name, why=why):
+            return f"Local account {name} {why}"
+        case events.VirtualAccountCreated(account=account, name=name):
+            return f"Virtual account {name} created in {account}"
+        case events.VirtualAccountDeleted(account=account, name=name):
+            return f"Virtual account {name} deleted from {account}"
         case events.AccountSynchronized(name=name):
             return f"Local account {name} synchronized with CSSM"
         case events.TokenCreated(token=token):
@@ -20,7 +27,13 @@ def describe(event: events.Event) -> str:
         case events.TokenRevoked():
             return "ID token revoked"
         case events.LicensesPurchased(pool=pool):
-            return f"{pool.purchased} {pool.name} in {pool.account} / {pool.virtual_account}"
+            quantity = sum(lot.quantity for lot in pool.lots.values())
+            return f"{quantity} {pool.name} in {pool.account} / {pool.virtual_account}"
+        case events.LotsArrived(account=account, name=name, lots=lots):
+            quantity = sum(lot.quantity for parts in lots.values() for lot in parts)
+            return f"{quantity} {name} in {account} by CSSM"
+        case events.LicensesTransferred(name=name, source=source, target=target, lots=taken):
+            return f"{sum(taken.values())} {name} transferred from {source} to {target} in {event.account}"
         case events.CommonNameSet(name=name):
             return f"Host Common Name set to {name}"
         case events.CertificatesInstalled(served_name=name):
@@ -32,5 +45,9 @@ def describe(event: events.Event) -> str:
         case events.UsageReported(usage=usage):
             counts = ", ".join(f"{tag.partition(',')[0].rpartition('.')[2]} {n}" for tag, n in usage.items())
             return f"Licenses in use: {counts or 'none'}"
-        case events.InstanceGone(tombstone=tombstone, why=why):
-            return f"Product instance {tombstone.piid} {why}"
+        case events.InstanceRenamed(former=former, name=name):
+            return f"Product instance {former} renamed to {name}"
+        case events.InstanceTransferred(name=name, source=source, target=target):
+            return f"Product instance {name} transferred from {source} to {target}"
+        case events.InstanceGone(tombstone=tombstone, why=why, name=name):
+            return f"Product instance {name or tombstone.piid} {why}"

@@ -59,8 +59,8 @@ ALREADY_REGISTERED = problem(
 ACCOUNT_INACTIVE = problem(
     "account-inactive",
     RefusedError,
-    "The local account of this token is not active.",
-    "Activate the local account on the server, then register again.",
+    "The local account on the server is not active.",
+    "Have the local account activated on the server, then try again.",
 )
 NOT_REGISTERED_THERE = problem(
     "identity-not-valid",

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from mock_server.domain.administration import token_digest
+from mock_server.domain.tokens import token_digest
 from smartlic_client.errands import (
     Answer,
     Errand,

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 
-from mock_server.domain import administration, devices, events
+from mock_server.domain import devices, events, licenses, tokens
 from mock_server.domain.state import AccountStatus
 from smartlic_client.protocol import errors, signing, smart
 from smartlic_client.protocol.identity import IdToken, Udi
@@ -51,7 +51,7 @@ class Bench:
             self.device.piid = self.server.decide(self.device.say(self.first)).piid
 
     def used(self) -> int:
-        return self.server.state.tokens[administration.token_digest(self.token)].used
+        return self.server.state.tokens[tokens.token_digest(self.token)].used
 
     def usage(self) -> dict[str, int]:
         return self.server.state.instances[self.device.piid].usage
@@ -165,7 +165,7 @@ def test_rule_3_a_repeated_registration_makes_one_instance_and_spends_one_use() 
     bench = Bench(uses=1)
     (instance,) = bench.server.state.instances.values()
     bench.time += 400 * DAY
-    bench.server.commit(administration.revoke_token(bench.server.state, bench.token.token_id))
+    bench.server.commit(tokens.revoke_token(bench.server.state, bench.token.token_id))
     for _ in range(3):
         repeated = bench.server.decide(bench.device.say(bench.first))
         assert repeated.piid == bench.device.piid
@@ -328,13 +328,13 @@ def test_a_purchase_after_use_knows_what_is_used() -> None:
     bench.server.decide(bench.device.say(bench.device.authorization({ONE: 4, TWO: 1})))
     bench.server.purchase(ONE, 4)
     (pool,) = bench.server.state.pools.values()
-    assert (pool.in_use, pool.purchased) == (4, 4)
+    assert (pool.in_use, licenses.standing(pool, NOW).purchased) == (4, 4)
     assert mode(bench.server.decide(bench.device.say(bench.device.authorization({ONE: 4})))) == {
         ONE: "in-compliance"
     }
     bench.server.purchase(ONE, 2)
     (pool,) = bench.server.state.pools.values()
-    assert (pool.in_use, pool.purchased) == (4, 2)
+    assert (pool.in_use, licenses.standing(pool, NOW).purchased) == (4, 2)
 
 
 # ---- tokens -----------------------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ def test_a_token_that_may_not_be_used_is_refused_and_spends_nothing() -> None:
     used_up, revoked, expiring = server.token(uses=1), server.token(), server.token(days=1)
     first = Speaker(sn="FIRST")
     server.decide(first.say(first.registration(used_up.reveal())))
-    server.commit(administration.revoke_token(server.state, revoked.token_id))
+    server.commit(tokens.revoke_token(server.state, revoked.token_id))
     bench.time += DAY
     before = rows(server.machine)
     cases = {"no token": "token-invalid", "%zz": "token-invalid", unknown.reveal(): "token-unknown"}

@@ -11,13 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mock_server.domain import administration, events
+from mock_server.domain import accounts as accounts_
+from mock_server.domain import administration, events, licenses
+from mock_server.domain import tokens as tokens_
 from mock_server.domain.apply import LicensingMachine
 from mock_server.domain.state import (
     Account,
     AccountStatus,
     Instance,
     LastMessage,
+    Lot,
+    LotKind,
+    Origin,
     Pool,
     Schedule,
     Settings,
@@ -92,9 +97,25 @@ tokens = st.builds(
     used=counts,
     export_controlled=st.booleans(),
     revoked=st.booleans(),
+    created_by=texts,
+)
+lots = st.builds(
+    Lot,
+    id=texts,
+    quantity=counts,
+    kind=st.sampled_from(LotKind),
+    start=st.none() | times,
+    end=st.none() | times,
+    origin=st.sampled_from(Origin),
 )
 pools = st.builds(
-    Pool, account=texts, virtual_account=texts, tag=texts, name=texts, purchased=counts, in_use=counts
+    Pool,
+    account=texts,
+    virtual_account=texts,
+    tag=texts,
+    name=texts,
+    in_use=counts,
+    lots=st.dictionaries(texts, lots, max_size=2),
 )
 instances = st.builds(
     Instance,
@@ -130,7 +151,32 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.UsageReported: st.builds(
         events.UsageReported, piid=texts, usage=st.dictionaries(texts, counts, max_size=3), last=lasts
     ),
-    events.InstanceGone: st.builds(events.InstanceGone, tombstone=tombstones, why=texts),
+    events.InstanceGone: st.builds(events.InstanceGone, tombstone=tombstones, why=texts, name=texts),
+    events.AccountDeleted: st.builds(events.AccountDeleted, name=texts, why=texts),
+    events.VirtualAccountCreated: st.builds(
+        events.VirtualAccountCreated, account=texts, name=texts, description=texts
+    ),
+    events.VirtualAccountDeleted: st.builds(events.VirtualAccountDeleted, account=texts, name=texts),
+    events.LotsArrived: st.builds(
+        events.LotsArrived,
+        account=texts,
+        tag=texts,
+        name=texts,
+        lots=st.dictionaries(texts, st.lists(lots, max_size=2), max_size=2),
+    ),
+    events.LicensesTransferred: st.builds(
+        events.LicensesTransferred,
+        account=texts,
+        tag=texts,
+        name=texts,
+        source=texts,
+        target=texts,
+        lots=st.dictionaries(texts, counts, max_size=2),
+    ),
+    events.InstanceRenamed: st.builds(events.InstanceRenamed, piid=texts, former=texts, name=texts),
+    events.InstanceTransferred: st.builds(
+        events.InstanceTransferred, piid=texts, name=texts, source=texts, target=texts
+    ),
 }
 changes = st.builds(
     events.Change, at=times, by=texts, node=texts, events=st.lists(st.one_of(*BY_TYPE.values()), max_size=4)
@@ -257,7 +303,7 @@ def create(state: State, **changed: Any) -> tuple[list[events.Event], Any]:
         "description": "x" * 300,
     }
     given_ |= {"export_controlled": True, "now": NOW, "random": random.Random(1).randbytes}
-    return administration.create_token(state, **given_ | changed)
+    return tokens_.create_token(state, **given_ | changed)
 
 
 @pytest.mark.parametrize(
@@ -297,10 +343,10 @@ def test_revoking_is_once_and_of_what_is_there(server: Server) -> None:
     """The second time there is nothing to do; an unknown token is refused."""
     happened, token = create(server.state)
     server.commit(happened)
-    server.commit(administration.revoke_token(server.state, token.token_id))
-    assert administration.revoke_token(server.state, token.token_id) == []
+    server.commit(tokens_.revoke_token(server.state, token.token_id))
+    assert tokens_.revoke_token(server.state, token.token_id) == []
     with pytest.raises(CallerError) as caught:
-        administration.revoke_token(server.state, "nobody")
+        tokens_.revoke_token(server.state, "nobody")
     assert caught.value.code == "token-not-there"
 
 
@@ -309,19 +355,19 @@ def test_names_are_printable_and_bounded(server: Server, name: str) -> None:
     """A name with a separator, a control character or blanks at its ends is no name."""
     for arguments in ((name, "s", "v"), ("a", name, "v"), ("a", "s", name)):
         with pytest.raises(CallerError) as caught:
-            administration.create_account(server.state, *arguments)
+            accounts_.create_account(server.state, *arguments)
         assert caught.value.code == "bad-name"
     with pytest.raises(CallerError) as caught:
-        administration.purchase(server.state, "Lab", "Default", tag(1), name, 1)
+        licenses.purchase(server.state, "Lab", "Default", tag(1), name, 1)
     assert caught.value.code == "bad-name"
 
 
 def test_an_account_is_made_once(server: Server) -> None:
     """A new account has the virtual account `Default`; its name is then taken."""
-    server.commit(administration.create_account(server.state, "Lab 2", "S", "V"))
+    server.commit(accounts_.create_account(server.state, "Lab 2", "S", "V"))
     assert server.state.accounts["Lab 2"].virtual_accounts == ["Default"]
     with pytest.raises(CallerError) as caught:
-        administration.create_account(server.state, "Lab 2", "S", "V")
+        accounts_.create_account(server.state, "Lab 2", "S", "V")
     assert caught.value.code == "account-exists"
 
 
@@ -329,13 +375,13 @@ def test_an_account_is_made_once(server: Server) -> None:
 def test_a_purchase_is_within_bounds(server: Server, quantity: int, what: str) -> None:
     """Quantities out of range and tags of another shape are refused."""
     with pytest.raises(CallerError) as caught:
-        administration.purchase(server.state, "Lab", "Default", what, "DNA", quantity)
+        licenses.purchase(server.state, "Lab", "Default", what, "DNA", quantity)
     assert caught.value.code == ("bad-tag" if what == "DNA" else "bad-quantity")
 
 
 def test_the_common_name_is_served_once_every_account_is_synchronized(server: Server) -> None:
     """Setting it makes all accounts wait; certificates are due when the last one is synchronized (B1.5)."""
-    server.commit(administration.create_account(server.state, "Two", "S", "V"))
+    server.commit(accounts_.create_account(server.state, "Two", "S", "V"))
     assert not administration.regeneration_due(server.state, ["Lab", "Two"])
     server.commit(administration.set_common_name(server.state, "vip.lab"))
     assert administration.set_common_name(server.state, "vip.lab") == []

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mock_server.domain import administration, devices, events
+from mock_server.domain import administration, devices, events, licenses, tokens
 from mock_server.domain.apply import LicensingMachine, key_digest
 from mock_server.domain.state import identity_key
 from smartlic_client.protocol import signing
@@ -106,7 +106,7 @@ class Licensing(RuleBasedStateMachine):
     @rule(data=st.data())
     def revoke_token(self, data: st.DataObject) -> None:
         token = data.draw(st.sampled_from(self.tokens))
-        self.server.commit(administration.revoke_token(self.server.state, token.token.token_id))
+        self.server.commit(tokens.revoke_token(self.server.state, token.token.token_id))
         token.revoked = True
         self.follow()
 
@@ -270,13 +270,13 @@ class Licensing(RuleBasedStateMachine):
         state = self.server.state
         for pool in state.pools.values():
             assert pool.in_use == sum(i.usage.get(pool.tag, 0) for i in state.instances.values())
-            assert pool.purchased == self.purchased[pool.tag]
+            assert licenses.standing(pool, self.time).purchased == self.purchased[pool.tag]
 
     @invariant()
     def tokens_count_accepted_registrations(self) -> None:
         accepted = self.server.registrations()
         for known in self.tokens:
-            digest = administration.token_digest(known.token)
+            digest = tokens.token_digest(known.token)
             token = self.server.state.tokens[digest]
             assert token.used == known.used == sum(e.token_digest == digest for e in accepted)
             assert token.uses is None or token.used <= token.uses

@@ -13,7 +13,7 @@ import msgspec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mock_server import pki
-from mock_server.domain import administration, devices, events
+from mock_server.domain import accounts, devices, events, licenses, tokens
 from mock_server.domain.apply import LicensingMachine
 from mock_server.domain.state import State
 from mock_server.web.devices import Desk, answer
@@ -116,7 +116,7 @@ class Server:
             certificates=known.answers.der_chain,
             id_chain=pki.der_chain(known.id_ca.chain),
         )
-        self.commit(administration.create_account(self.state, "Lab", "Lab Smart Account", "On-Prem"))
+        self.commit(accounts.create_account(self.state, "Lab", "Lab Smart Account", "On-Prem"))
 
     @property
     def state(self) -> State:
@@ -131,7 +131,7 @@ class Server:
         self.ledger.propose(events.encode(change))
 
     def token(self, uses: int | None = None, days: float = 365) -> IdToken:
-        happened, token = administration.create_token(
+        happened, token = tokens.create_token(
             self.state,
             "Lab",
             "Default",
@@ -146,7 +146,7 @@ class Server:
         return token
 
     def purchase(self, what: str, quantity: int) -> None:
-        self.commit(administration.purchase(self.state, "Lab", "Default", what, "DNA", quantity))
+        self.commit(licenses.purchase(self.state, "Lab", "Default", what, "DNA", quantity))
 
     def post(self, raw: bytes) -> tuple[int, bytes]:
         """Status and body of the answer to one message of the Smart transport."""
