@@ -7,7 +7,6 @@ from smartlic_client.errors import (
     CommunicationError,
     RefusedError,
     SmartlicError,
-    UsageError,
     problem,
 )
 
@@ -18,6 +17,5 @@ __all__ = [
     "CommunicationError",
     "RefusedError",
     "SmartlicError",
-    "UsageError",
     "problem",
 ]

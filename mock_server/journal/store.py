@@ -3,6 +3,9 @@
 A group of changes, the bodies of the aggregates that it touched and its private keys are one transaction, so
 a restart reads aggregates and replays nothing. Write-ahead log with synchronous=FULL: what was committed
 survives a loss of power. Methods block; `JournalWorker` runs them in threads.
+
+All of it is checked when it is read: the chain of all changes when the file is opened, the aggregates and
+keys when they are loaded. A file that was altered or cut short is refused by its name.
 """
 
 from __future__ import annotations
@@ -13,19 +16,23 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from mock_server.errors import SmartlicError
 from mock_server.journal.machine import Machine
 from mock_server.journal.problems import FOLDER_VERSION, JOURNAL_DAMAGED
-from mock_server.journal.rows import EMPTY, GENESIS, Head, Row, continues
+from mock_server.journal.rows import EMPTY, GENESIS, Head, Row, chain
+from mock_server.journal.sums import SUM_MASK, Tip, body_sum, key_sum
 
-FORMAT = 1
-_CHECKED_TAIL = 256
+FORMAT = 2
+_READABLE = ("1", str(FORMAT))
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE journal (
     idx INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
     key_names TEXT NOT NULL);
-CREATE TABLE aggregate (kind TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE aggregate (
+    kind TEXT, key TEXT, body BLOB NOT NULL, checksum INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE key_store (name TEXT, idx INTEGER, pem BLOB NOT NULL, PRIMARY KEY (name, idx)) WITHOUT ROWID;
 """
 
@@ -38,18 +45,26 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.head = EMPTY
+        self._sum = 0
+        self._tip = Tip(path)
+        known = self._tip.read()
         with self._damage():
+            if known.idx and (not path.exists() or not path.stat().st_size):
+                raise self._damaged(f"it is gone, and once held change {known.idx}")
             new = _create_private(path)
-            self._writer = _connect(path)
-            if new or not self._has_tables():
-                self._make_tables()
-            self._check_version()
-            self._reader = _connect(path)
-            self.head = self._read_head()
-            self._check_tail()
+            self._connect()
+            try:
+                if new or not self._has_tables():
+                    self._make_tables()
+                self._open(known)
+            except BaseException:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Close the file; its write-ahead log is folded into it."""
+        self._tip.close()
         self._reader.close()
         self._writer.close()
 
@@ -57,24 +72,30 @@ class Journal:
 
     def append(self, rows: Sequence[Row], aggregates: Iterable[Aggregate]) -> None:
         """Make a group durable, whole or not at all."""
-        written, gone = [], []
-        for kind, key, body in aggregates:
-            if body is None:
-                gone.append((kind, key))
-            else:
-                written.append((kind, key, body))
+        bodies = {(kind, key): body for kind, key, body in aggregates}
+        written = [
+            (kind, key, body, body_sum(kind, key, body))
+            for (kind, key), body in bodies.items()
+            if body is not None
+        ]
+        gone = [name for name, body in bodies.items() if body is None]
         with self._transaction() as db:
+            total = self._sum - self._sum_of(bodies) + sum(row[3] for row in written)
             db.executemany(
                 "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
                 [(row.idx, row.epoch, row.payload, row.checksum, " ".join(row.keys)) for row in rows],
             )
-            db.executemany("INSERT OR REPLACE INTO aggregate VALUES (?, ?, ?)", written)
+            db.executemany("INSERT OR REPLACE INTO aggregate VALUES (?, ?, ?, ?)", written)
             if gone:
                 db.executemany("DELETE FROM aggregate WHERE kind = ? AND key = ?", gone)
             keys = [(name, row.idx, pem) for row in rows if row.keys for name, pem in row.keys.items()]
             if keys:
-                db.executemany("INSERT OR REPLACE INTO key_store VALUES (?, ?, ?)", keys)
+                db.executemany("INSERT INTO key_store VALUES (?, ?, ?)", keys)
+                total += sum(key_sum(*key) for key in keys)
+            self._keep_sum(total)
+        self._sum = total & SUM_MASK
         self.head = Head(rows[-1].idx, rows[-1].checksum)
+        self._tip.write(self.head)
 
     def cut_after(self, idx: int, machine: Machine) -> int:
         """Drop all rows after `idx` and rebuild the aggregates by a replay through `machine`, which then
@@ -82,6 +103,10 @@ class Journal:
         count = self.head.idx - idx
         if count <= 0:
             return 0
+        checksum = self.checksum_at(idx)
+        if checksum is None:
+            raise self._damaged(f"change {idx} is missing")
+        self._tip.write(Head(idx, checksum))
         machine.reset()
         touched: dict[tuple[str, str], None] = {}
         with self._transaction() as db:
@@ -92,9 +117,15 @@ class Journal:
             db.execute("DELETE FROM aggregate")
             bodies = ((kind, key, machine.row(kind, key)) for kind, key in touched)
             db.executemany(
-                "INSERT INTO aggregate VALUES (?, ?, ?)", (body for body in bodies if body[2] is not None)
+                "INSERT INTO aggregate VALUES (?, ?, ?, ?)",
+                (
+                    (kind, key, body, body_sum(kind, key, body))
+                    for kind, key, body in bodies
+                    if body is not None
+                ),
             )
-        self.head = self._read_head()
+            self._keep_sum(self._sum_of_all())
+        self.refresh()
         return count
 
     def limit(self, on: bool) -> None:
@@ -130,9 +161,18 @@ class Journal:
         return None if found is None else bytes(found[0])
 
     def aggregates(self) -> Iterator[tuple[str, str, bytes]]:
-        """All aggregates as of the last row."""
+        """All aggregates as of the last row, each checked, and at the end the sum of all of them."""
+        total = 0
         with self._damage():
-            yield from self._writer.execute("SELECT kind, key, body FROM aggregate")
+            for kind, key, body, checksum in self._writer.execute(
+                "SELECT kind, key, body, checksum FROM aggregate"
+            ):
+                if body_sum(kind, key, body) != checksum:
+                    raise self._damaged(f"the {kind} {key!r} was altered")
+                total += checksum
+                yield kind, key, body
+            if (total + self._sum_of_keys()) & SUM_MASK != self._sum:
+                raise self._damaged("what its changes add up to is not all there")
 
     def keys(self) -> dict[str, bytes]:
         """The key store: the newest key of each name."""
@@ -161,9 +201,26 @@ class Journal:
     def refresh(self) -> Head:
         """Read the end of the file again: after a commit that failed, the file says how it went."""
         self.head = self._read_head()
+        self._sum = self._read_sum()
         return self.head
 
     # --- inside
+
+    def _connect(self) -> None:
+        self._writer = _connect(self.path)
+        self._reader = _connect(self.path)
+
+    def _open(self, known: Head) -> None:
+        """Check all changes, make an older file one of this format, and read where it ends."""
+        version = self._version()
+        self.head = self._check_changes()
+        if known.idx and self.checksum_at(known.idx) != known.checksum:
+            had = f"once held change {known.idx}" if self.head.idx < known.idx else "once held others"
+            raise self._damaged(f"it ends at change {self.head.idx}, and {had}")
+        if version != str(FORMAT):
+            self._migrate()
+        self._sum = self._read_sum()
+        self._tip.write(self.head)
 
     def _rows(self, where: str, *values: int) -> Iterator[Row]:
         query = f"SELECT idx, epoch, payload, checksum, key_names FROM journal {where}"  # noqa: S608
@@ -177,11 +234,46 @@ class Journal:
         found = self._writer.execute("SELECT idx, checksum FROM journal ORDER BY idx DESC LIMIT 1").fetchone()
         return EMPTY if found is None else Head(*found)
 
-    def _check_tail(self) -> None:
-        first = max(1, self.head.idx - _CHECKED_TAIL + 1)
-        before = self.checksum_at(first - 1)
-        if before is None or not continues(Head(first - 1, before), self.read(first, _CHECKED_TAIL, 1 << 40)):
-            raise JOURNAL_DAMAGED(path=str(self.path), detail="the checksums of its last rows do not match")
+    def _check_changes(self) -> Head:
+        """Walk the whole chain (some 4 seconds a million changes); the last row."""
+        idx, expected = EMPTY
+        for found, epoch, payload, checksum in self._reader.execute(
+            "SELECT idx, epoch, payload, checksum FROM journal ORDER BY idx"
+        ):
+            idx += 1
+            if found != idx:
+                raise self._damaged(f"change {idx} is missing")
+            expected = chain(expected, epoch, idx, payload)
+            if expected != checksum:
+                raise self._damaged(f"change {idx} was altered")
+        return Head(idx, expected)
+
+    def _sum_of(self, names: Iterable[tuple[str, str]]) -> int:
+        """The checksums of these aggregates as they are in the file, added up."""
+        query = "SELECT checksum FROM aggregate WHERE kind = ? AND key = ?"
+        total: int = 0
+        for name in names:
+            found = self._writer.execute(query, name).fetchone()
+            if found is not None:
+                total += found[0]
+        return total
+
+    def _sum_of_all(self) -> int:
+        found = self._writer.execute("SELECT checksum FROM aggregate")
+        return self._sum_of_keys() + sum(int(checksum) for (checksum,) in found)
+
+    def _sum_of_keys(self) -> int:
+        return sum(key_sum(*row) for row in self._writer.execute("SELECT name, idx, pem FROM key_store"))
+
+    def _keep_sum(self, total: int) -> None:
+        self._writer.execute("UPDATE meta SET value = ? WHERE name = 'sum'", (f"{total & SUM_MASK:x}",))
+
+    def _read_sum(self) -> int:
+        found = self._writer.execute("SELECT value FROM meta WHERE name = 'sum'").fetchone()
+        try:
+            return int(found[0], 16)
+        except (TypeError, ValueError):
+            raise self._damaged("its sum is missing") from None
 
     def _has_tables(self) -> bool:
         return self._writer.execute("SELECT 1 FROM sqlite_master").fetchone() is not None
@@ -190,13 +282,27 @@ class Journal:
         with self._transaction() as db:
             for statement in _SCHEMA.split(";")[:-1]:
                 db.execute(statement)
-            db.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+            db.execute("INSERT INTO meta VALUES ('format', ?), ('sum', '0')", (str(FORMAT),))
 
-    def _check_version(self) -> None:
+    def _version(self) -> str:
         found = self._writer.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
-        if found is None or found[0] != str(FORMAT):
+        if found is None or found[0] not in _READABLE:
             version = None if found is None else found[0]
             raise FOLDER_VERSION(path=str(self.path), found=version, wanted=FORMAT)
+        return str(found[0])
+
+    def _migrate(self) -> None:
+        """Format 1 has no checksums of aggregates."""
+        with self._transaction() as db:
+            db.create_function("body_sum", 3, body_sum, deterministic=True)
+            db.execute("ALTER TABLE aggregate ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0")
+            db.execute("UPDATE aggregate SET checksum = body_sum(kind, key, body)")
+            db.execute("INSERT INTO meta VALUES ('sum', '0')")
+            self._keep_sum(self._sum_of_all())
+            db.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
+
+    def _damaged(self, detail: str) -> SmartlicError:
+        return JOURNAL_DAMAGED(path=str(self.path), detail=detail)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -216,9 +322,11 @@ class Journal:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                 raise
-            raise JOURNAL_DAMAGED(path=str(self.path), detail=str(error)) from error
+            raise self._damaged(str(error)) from error
         except sqlite3.DatabaseError as error:
-            raise JOURNAL_DAMAGED(path=str(self.path), detail=str(error)) from error
+            raise self._damaged(str(error)) from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._damaged("there are values in it that were never written so") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from mock_server.demo.stage import Stage, raised_cluster
@@ -11,6 +12,14 @@ from tests.support import DNA, new_addresses
 
 def _purchased(stage: Stage) -> list[int]:
     return [row["purchased"] for row in stage.ask("license.list")["licenses"]]
+
+
+def _until_primary(stage: Stage) -> None:
+    """The takeover is under way when the console of the one that stopped returns."""
+    deadline = time.monotonic() + 10
+    while stage.status()["active"] != "primary":
+        assert time.monotonic() < deadline, stage.status()
+        time.sleep(0.01)
 
 
 def _start_with_a_loss(folder: Path, lose: str) -> tuple[Stage, list[str]]:
@@ -33,6 +42,7 @@ def _start_with_a_loss(folder: Path, lose: str) -> tuple[Stage, list[str]]:
         assert stage.roles() == {"Primary": "Standby", "Secondary": "Active"}
         stage.ask("wait", node="primary", seconds=15)
         stage.console("secondary", "ha_cluster_stop")
+        _until_primary(stage)
         assert _purchased(stage) == [7], "and the Primary has it again"
     return stage, said
 

@@ -182,3 +182,190 @@ def test_rows_that_do_not_continue_are_found_out() -> None:
     assert not continues(EMPTY, [second])
     assert not continues(head, [Row(2, 2, b"b", second.checksum)])
     assert not continues(head, [Row(2, 1, b"c", second.checksum)])
+
+
+def damage(path: Path, statement: str, *values: object) -> None:
+    """Alter a journal's file behind its back."""
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement, values)
+
+
+def refusal(path: Path) -> str:
+    """What is said when a journal is opened and its state is loaded."""
+    with pytest.raises(SmartlicError) as refused:
+        journal = Journal(path)
+        try:
+            list(journal.aggregates())
+        finally:
+            journal.close()
+    assert refused.value.code == "journal-damaged"
+    assert str(path) in refused.value.sentence
+    return str(refused.value.context["detail"])
+
+
+def long_journal(path: Path, count: int = 600) -> None:
+    journal = Journal(path)
+    fill(journal, ToyMachine(), [f"w{number}" for number in range(count)], keys={"k": b"PEM"})
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "detail"),
+    [
+        ("UPDATE journal SET payload = x'00' WHERE idx = 3", "change 3 was altered"),
+        ("UPDATE journal SET epoch = 9 WHERE idx = 599", "change 599 was altered"),
+        ("UPDATE journal SET checksum = x'00' WHERE idx = 300", "change 300 was altered"),
+        ("DELETE FROM journal WHERE idx = 300", "change 300 is missing"),
+        ("DELETE FROM journal WHERE idx = 1", "change 1 is missing"),
+        ("DELETE FROM journal WHERE idx > 500", "it ends at change 500, and once held change 600"),
+        ("UPDATE aggregate SET body = x'37' WHERE key = 'w5'", "the write 'w5' was altered"),
+        ("UPDATE aggregate SET body = '7' WHERE key = 'w5'", "values in it that were never written so"),
+        ("UPDATE journal SET payload = 'x' WHERE idx = 5", "values in it that were never written so"),
+        ("UPDATE journal SET epoch = -1 WHERE idx = 5", "values in it that were never written so"),
+        ("UPDATE aggregate SET key = 'x' WHERE key = 'w5'", "the write 'x' was altered"),
+        ("UPDATE aggregate SET checksum = 5 WHERE key = 'c'", "the counter 'c' was altered"),
+        ("DELETE FROM aggregate WHERE key = 'w7'", "what its changes add up to is not all there"),
+        ("UPDATE key_store SET pem = x'00' WHERE idx = 5", "what its changes add up to is not all there"),
+        ("DELETE FROM key_store WHERE idx = 5", "what its changes add up to is not all there"),
+        ("DELETE FROM meta WHERE name = 'sum'", "its sum is missing"),
+        ("DROP TABLE aggregate", "no such table: aggregate"),
+    ],
+)
+def test_any_alteration_is_found_and_named(tmp_path: Path, statement: str, detail: str) -> None:
+    """Whatever was changed or taken out by hand, the journal is refused with its name and what is wrong."""
+    path = tmp_path / "journal.sqlite"
+    long_journal(path)
+    damage(path, statement)
+    assert detail in refusal(path)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.501, 0.9])
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, part: float) -> None:
+    """A file of which the end is missing, or all of it, is no shorter journal."""
+    path = tmp_path / "journal.sqlite"
+    long_journal(path)
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * part))
+    assert refusal(path)
+    assert refusal(path)  # and nothing is made of it by looking
+
+
+def test_a_write_ahead_log_that_was_removed_or_cut_is_noticed(tmp_path: Path) -> None:
+    """The file without its log is an older state that is whole; the tip beside it tells what there was."""
+    path = tmp_path / "run" / "journal.sqlite"
+    path.parent.mkdir()
+    journal = Journal(path)
+    machine = ToyMachine()
+    fill(journal, machine, ["a", "b"])
+    journal._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    fill(journal, machine, ["c", "d"])
+    log = path.with_name(f"{path.name}-wal")
+    for name, keep in (("removed", 0), ("cut", 200)):
+        died = tmp_path / name
+        died.mkdir()
+        for file in path.parent.iterdir():
+            (died / file.name).write_bytes(file.read_bytes())
+        whole = Journal(died / path.name)
+        assert whole.head == journal.head
+        whole.close()
+        for file in path.parent.iterdir():
+            (died / file.name).write_bytes(file.read_bytes())
+        (died / f"{path.name}-shm").unlink()
+        (died / log.name).write_bytes(log.read_bytes()[:keep])
+        assert refusal(died / path.name) == "it ends at change 2, and once held change 4"
+    journal.close()
+
+
+def test_a_tip_that_is_older_or_unreadable_hinders_nothing(tmp_path: Path) -> None:
+    """After a loss of power the tip may be behind the journal or torn: the journal is whole all the same."""
+    path = tmp_path / "journal.sqlite"
+    tip = path.with_name(f"{path.name}-tip")
+    journal = Journal(path)
+    machine = ToyMachine()
+    fill(journal, machine, ["a"])
+    older = tip.read_bytes()
+    fill(journal, machine, ["b", "c"])
+    journal.close()
+    for content in (older, older[:7], bytes(48), b""):
+        tip.write_bytes(content)
+        again = Journal(path)
+        assert again.head.idx == 3
+        again.close()
+
+
+def test_another_journal_in_the_place_of_this_one_is_noticed(tmp_path: Path) -> None:
+    """A file that is whole but not the one that was there has other changes where the tip points to."""
+    path, other = tmp_path / "journal.sqlite", tmp_path / "other.sqlite"
+    long_journal(path, 5)
+    journal = Journal(other)
+    fill(journal, ToyMachine(), [f"x{number}" for number in range(9)])
+    journal.close()
+    path.write_bytes(other.read_bytes())
+    assert refusal(path) == "it ends at change 9, and once held others"
+
+
+def test_a_cut_and_a_crash_in_it_leave_a_journal_that_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tip goes back before the rows do: between the two the journal is still whole."""
+    path = tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    machine = ToyMachine()
+    fill(journal, machine, ["a", "b", "c"])
+    with monkeypatch.context() as patch:
+        patch.setattr(machine, "apply", lambda _payload: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            journal.cut_after(1, machine)
+    journal.close()
+    again = Journal(path)
+    assert again.head.idx == 3
+    assert again.cut_after(1, machine) == 2
+    again.close()
+    last = Journal(path)
+    assert last.head.idx == 1
+    assert list(last.aggregates()) == [("counter", "c", b"1"), ("write", "a", b"1")]
+    last.close()
+
+
+_FORMAT_1 = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal (
+    idx INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, payload BLOB NOT NULL, checksum BLOB NOT NULL,
+    key_names TEXT NOT NULL);
+CREATE TABLE aggregate (kind TEXT, key TEXT, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID;
+CREATE TABLE key_store (name TEXT, idx INTEGER, pem BLOB NOT NULL, PRIMARY KEY (name, idx)) WITHOUT ROWID;
+INSERT INTO meta VALUES ('format', '1');
+"""
+
+
+def test_a_journal_of_format_1_is_read_and_goes_on(tmp_path: Path) -> None:
+    """A file without checksums of aggregates gets them in one transaction when it is opened."""
+    path = tmp_path / "journal.sqlite"
+    machine = ToyMachine()
+    first = next_row(EMPTY, 1, change("a"), {"k": b"PEM"})
+    second = next_row(Head(first.idx, first.checksum), 2, change("b"), {})
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.executescript(_FORMAT_1)
+        for row in (first, second):
+            machine.apply(row.payload)
+            db.execute(
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
+                (row.idx, row.epoch, row.payload, row.checksum, " ".join(row.keys)),
+            )
+        db.execute(
+            "INSERT INTO aggregate VALUES ('counter', 'c', '2'), ('write', 'a', '1'), ('write', 'b', '1')"
+        )
+        db.execute("UPDATE aggregate SET body = CAST(body AS BLOB)")
+        db.execute("INSERT INTO key_store VALUES ('k', 1, CAST('PEM' AS BLOB))")
+    for _ in range(2):
+        journal = Journal(path)
+        assert journal.head == (2, second.checksum)
+        assert sorted(journal.aggregates())[0] == ("counter", "c", b"2")
+        assert journal.keys() == {"k": b"PEM"}
+        journal.close()
+    journal = Journal(path)
+    fill(journal, machine, ["d"])
+    assert len(list(journal.aggregates())) == 4
+    journal.close()
+    damage(path, "UPDATE aggregate SET body = CAST('4' AS BLOB) WHERE key = 'c'")
+    assert refusal(path) == "the counter 'c' was altered"
