@@ -41,9 +41,9 @@ def errors() -> str:
         "Every error has a code that never changes, a sentence, and what to do. In `{}` stands what the\n"
         "error tells of the case. `--format json` prints all of it under `error`.\n",
         "Kinds: *CallerError* is something to change on your side; *BusyError* is held by another;\n"
-        "*CommunicationError* may work later, and is the only kind that `--wait` retries; *TrustError*\n"
-        "means that nothing was sent; *AnswerError* is an answer that cannot be believed; *RefusedError*\n"
-        "is a no.\n",
+        "*UsageError* was not understood; *CommunicationError* may work later, and is the only kind that\n"
+        "`--wait` retries; *TrustError* means that nothing was sent; *AnswerError* is an answer that cannot\n"
+        "be believed; *RefusedError* is a no.\n",
         "| code | kind | exit | what happened | what to do |",
         "|---|---|---|---|---|",
     ]

@@ -7,6 +7,7 @@ from smartlic_client.errors import (
     CommunicationError,
     RefusedError,
     SmartlicError,
+    UsageError,
     problem,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "CommunicationError",
     "RefusedError",
     "SmartlicError",
+    "UsageError",
     "problem",
 ]

@@ -2,7 +2,8 @@
 
     SmartlicError                 code, sentence, context, mend, retry_after
      ├── CallerError              what the caller did wrong: input, order of steps, local files
-     │    └── BusyError           somebody else holds what the caller wants; the same call later may work
+     │    ├── BusyError           somebody else holds what the caller wants; the same call later may work
+     │    └── UsageError          it was written in a way that nobody understands
      └── RemoteError              what the other side or the network did
           ├── CommunicationError  no answer, or one that says "later": the only kind that is retried
           ├── TrustError          the server is not the one the user named: nothing was sent to it
@@ -31,6 +32,7 @@ __all__ = [
     "RemoteError",
     "SmartlicError",
     "TrustError",
+    "UsageError",
     "problem",
 ]
 
@@ -79,6 +81,10 @@ class CallerError(SmartlicError):
 
 class BusyError(CallerError):
     exit_code = 75
+
+
+class UsageError(CallerError):
+    exit_code = 64
 
 
 class RemoteError(SmartlicError):

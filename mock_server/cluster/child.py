@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
@@ -94,6 +95,14 @@ class Child:
                 await self.kill()
         self._close_pipe()
 
+    async def gone(self, seconds: float) -> bool:
+        """Whether the process is gone, waiting so long for the end of one that is ending."""
+        if self._process is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._process.wait()
+        return not self.running
+
     async def kill(self) -> None:
         """SIGKILL, and wait."""
         if self._process is not None and self.running:
@@ -105,8 +114,13 @@ class Child:
         if self._process is not None and self.running:
             self._process.send_signal(number)
 
-    async def ask(self, request: dict[str, Any], seconds: float) -> AsyncIterator[dict[str, Any]]:
-        """All answers of the node to one request; an error is raised. TimeoutError: it hangs."""
+    async def ask(
+        self, request: dict[str, Any], seconds: float
+    ) -> AsyncGenerator[dict[str, Any], str | None]:
+        """All answers of the node to one request; an error is raised. TimeoutError: it hangs.
+
+        An answer that is a question ({"ask": …}) is answered with what is sent in (`asend`).
+        """
         if not self.running:
             raise NOT_RUNNING(folder=str(self._layout.node(self.name)))
         try:
@@ -124,9 +138,11 @@ class Child:
                 answer: dict[str, Any] = json.loads(line)
                 if "error" in answer:
                     raise revive(answer["error"])
-                yield answer
+                said = yield answer
                 if "ok" in answer:
                     return
+                if "ask" in answer:
+                    writer.write(msgspec.json.encode({"answer": said or ""}) + b"\n")
         except ConnectionError:
             raise NOT_RUNNING(folder=str(self._layout.node(self.name))) from None
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,44 @@ from smartlic_client import errors
 from smartlic_client.errors import SmartlicError
 
 TIMEOUT = 60.0
+CONSOLE_TIMEOUT = 180.0
+"""Seconds of silence. A start may wait for a whole copy; a question waits for a person on our side."""
+
+Answer = Callable[[str], str]
+"""Gives the answer to a question of a console command; "" is no."""
 
 
 def call(folder: str | os.PathLike[str], op: str, **fields: Any) -> dict[str, Any]:
     """Run a control operation of the supervisor, which forwards a service's own operations to the Active."""
     result: dict[str, Any] = {}
-    for answer in request(control_path(folder), {"op": op, **fields}):
+    for answer in request(control_path(folder), {"op": op, **fields}, folder=folder):
         result = answer.get("result", result)
     return result
 
 
-def console(folder: str | os.PathLike[str], node: str, line: str) -> Iterator[str]:
-    """Run a command on a node's console; its lines, as they come."""
-    for answer in request(control_path(folder), {"op": "console", "node": node, "line": line}):
-        if "line" in answer:
-            yield answer["line"]
+def console(
+    folder: str | os.PathLike[str], node: str, line: str, answer: Answer | None = None
+) -> Generator[str, None, dict[str, Any]]:
+    """Run a command on a node's console; its lines, as they come.
+
+    Questions go to `answer`; without it the answer to all is no. The generator's own result is
+    {"outcome": …, "exit_code": …}, as `talk.Outcome` has them. Stopping early does not stop the command.
+    """
+    path = control_path(folder)
+    answers = request(path, {"op": "console", "node": node, "line": line}, CONSOLE_TIMEOUT, folder)
+    result: dict[str, Any] = {}
+    answered: str | None = None
+    while True:
+        try:
+            said = answers.send(answered)
+        except StopIteration:
+            return result
+        answered = None
+        if "ask" in said:
+            answered = answer(said["ask"]) if answer is not None else ""
+        elif "line" in said:
+            yield said["line"]
+        result = said.get("result", result)
 
 
 def control_path(folder: str | os.PathLike[str]) -> str:
@@ -38,8 +61,14 @@ def control_path(folder: str | os.PathLike[str]) -> str:
         raise not_running(folder) from None
 
 
-def request(path: str, message: dict[str, Any], seconds: float = TIMEOUT) -> Iterator[dict[str, Any]]:
-    """All answers to one request; an error among them is raised."""
+def request(
+    path: str,
+    message: dict[str, Any],
+    seconds: float = TIMEOUT,
+    folder: str | os.PathLike[str] | None = None,
+) -> Generator[dict[str, Any], str | None, None]:
+    """All answers to one request; an error among them is raised. What is sent in answers {"ask": …}."""
+    folder = Path(path).parent if folder is None else folder
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(seconds)
         try:
@@ -50,12 +79,16 @@ def request(path: str, message: dict[str, Any], seconds: float = TIMEOUT) -> Ite
                     answer: dict[str, Any] = json.loads(line)
                     if "error" in answer:
                         raise revive(answer["error"])
-                    yield answer
+                    said = yield answer
                     if "ok" in answer:
                         return
+                    if "ask" in answer:
+                        sock.sendall(json.dumps({"answer": said or ""}).encode() + b"\n")
+        except TimeoutError:
+            raise _hung(folder) from None
         except OSError:
-            raise not_running(Path(path).parent) from None
-    raise not_running(Path(path).parent)
+            raise not_running(folder) from None
+    raise not_running(folder)
 
 
 def revive(error: dict[str, Any]) -> SmartlicError:
@@ -70,3 +103,9 @@ def not_running(folder: str | os.PathLike[str]) -> SmartlicError:
     from mock_server.cluster.problems import NOT_RUNNING  # only here: the import costs more than the call
 
     return NOT_RUNNING(folder=str(folder))
+
+
+def _hung(folder: str | os.PathLike[str]) -> SmartlicError:
+    from mock_server.cluster.problems import SUPERVISOR_HUNG
+
+    return SUPERVISOR_HUNG(folder=str(folder))

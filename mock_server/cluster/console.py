@@ -11,28 +11,10 @@ STOP_COROSYNC = "Stopping Cluster (corosync)..."
 START_COROSYNC = "Starting Cluster (corosync)..."
 START_PACEMAKER = "Starting Cluster (pacemaker)..."
 
-HELP = (
-    ("ha_status", "Show both servers, their databases, the heartbeat and the VIP"),
-    ("ha_cluster_stop", "Stop the cluster on this server; the other one takes over"),
-    ("ha_cluster_start", "Start the cluster on this server"),
-    ("ha_cluster_start --force", "Start it although it may lack changes that only the other one has"),
-    ("version", "Show the version"),
-    ("help", "Show this list"),
-)
-
 
 def title(name: str) -> str:
     """A node's name as operators write it."""
     return name.capitalize()
-
-
-def help_lines() -> list[str]:
-    width = max(len(command) for command, _ in HELP)
-    return [f"  {command:<{width}}  {text}" for command, text in HELP]
-
-
-def unknown(command: str) -> list[str]:
-    return [f"{command}: no such command. `help` lists what there is."]
 
 
 def already_stopped(name: str) -> list[str]:

@@ -1,8 +1,9 @@
 """A control socket: JSON requests, one a line, over a unix socket in a short private folder.
 
 A request is {"op": …, fields}. The answer is {"ok": true, "result": {…}} or {"ok": false, "error": {…}};
-an op that streams gives {"line": …} for each line before it. Paths over 107 bytes cannot be bound, so the
-socket is not in the cluster's folder: that folder says where it is.
+a console command says more before it (see `talk`). A caller may go away: what it began is done to its end.
+Paths over 107 bytes cannot be bound, so the socket is not in the cluster's folder: that folder says where it
+is.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from mock_server.cluster.problems import BAD_REQUEST, INTERNAL
+from mock_server.cluster.talk import ANSWER_LIMIT, ANSWER_SECONDS, NO_ANSWER, Talk, converse, result_of
 from mock_server.errors import SmartlicError
 
 log = logging.getLogger(__name__)
@@ -28,14 +30,21 @@ LINE_LIMIT = 4 << 20
 _PREFIX = "smartlic-"
 
 Request = dict[str, Any]
-Dispatch = Callable[[Request], Awaitable[dict[str, Any] | AsyncIterator[str]]]
+Dispatch = Callable[[Request], Awaitable[dict[str, Any] | Talk]]
 
 
 class ControlServer:
-    """Serves `dispatch`: it gives a result, or lines as they come, or raises a problem."""
+    """Serves `dispatch`: it gives a result, or a talk, or raises a problem.
 
-    def __init__(self, name: str, log_path: Path, dispatch: Dispatch) -> None:
+    `patience`: seconds that a question waits for its answer. A process that carries questions on has less
+    than the one that asks, so that the answer "" comes from it.
+    """
+
+    def __init__(
+        self, name: str, log_path: Path, dispatch: Dispatch, patience: float = ANSWER_SECONDS
+    ) -> None:
         self._name = name
+        self._patience = patience
         self._log_path = log_path
         self._dispatch = dispatch
         self._folder: Path | None = None
@@ -71,9 +80,10 @@ class ControlServer:
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        caller = _Caller(reader, writer, self._patience)
         try:
             while line := await reader.readline():
-                await self._answer(line, writer)
+                await self._answer(line, caller)
         except (ConnectionError, ValueError) as error:
             log.debug("control connection closed: %s", error)
         finally:
@@ -81,25 +91,65 @@ class ControlServer:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
-        async def send(answer: dict[str, Any]) -> None:
-            writer.write(msgspec.json.encode(answer) + b"\n")
-            await writer.drain()
-
+    async def _answer(self, line: bytes, caller: _Caller) -> None:
         try:
-            result = await self._dispatch(_parse(line))
-            if isinstance(result, AsyncIterator):
-                async for text in result:
-                    await send({"line": text})
-                result = {}
-            await send({"ok": True, "result": result})
+            request = _parse(line)
+            if "op" not in request:
+                return  # an answer that came too late: its question is closed
+            result = await self._dispatch(request)
+            if isinstance(result, AsyncGenerator):
+                result = result_of(await converse(result, caller.say, caller.ask))
+            await caller.send({"ok": True, "result": result})
         except SmartlicError as error:
-            await send({"ok": False, "error": describe(error)})
-        except ConnectionError:
-            raise
+            await caller.send({"ok": False, "error": describe(error)})
         except Exception:
             log.exception("control request failed")
-            await send({"ok": False, "error": describe(INTERNAL(node=self._name, log=str(self._log_path)))})
+            defect = INTERNAL(node=self._name, log=str(self._log_path))
+            await caller.send({"ok": False, "error": describe(defect)})
+
+
+class _Caller:
+    """The other end of a connection. When it has gone, nothing is sent, and the answer to all is ""."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._patience = patience
+        self._gone = False
+
+    async def send(self, answer: dict[str, Any]) -> None:
+        if self._gone:
+            return
+        try:
+            self._writer.write(msgspec.json.encode(answer) + b"\n")
+            await self._writer.drain()
+        except ConnectionError:
+            self._gone = True
+
+    async def say(self, line: str) -> None:
+        await self.send({"line": line})
+
+    async def ask(self, text: str) -> str:
+        """The answer to a question."""
+        await self.send({"ask": text})
+        try:
+            async with asyncio.timeout(self._patience):
+                line = b"" if self._gone else await self._reader.readline()
+        except TimeoutError:
+            await self.say(NO_ANSWER)
+            return ""
+        except (ConnectionError, ValueError):
+            self._gone = True
+            return ""
+        return _answer_in(line)
+
+
+def _answer_in(line: bytes) -> str:
+    try:
+        answer = msgspec.json.decode(line, type=dict[str, Any]).get("answer")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    return answer if isinstance(answer, str) and len(answer) <= ANSWER_LIMIT else ""
 
 
 def _remove(former: str | None) -> None:
@@ -118,6 +168,6 @@ def _parse(line: bytes) -> Request:
         request = msgspec.json.decode(line, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BAD_REQUEST(detail=str(error)) from None
-    if not isinstance(request.get("op"), str):
+    if not isinstance(request.get("op"), str) and "answer" not in request:
         raise BAD_REQUEST(detail="it has no op")
     return request

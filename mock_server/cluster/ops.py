@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import shlex
-from collections.abc import AsyncIterator
 from typing import Any
 
-from mock_server.cluster import console
-from mock_server.cluster.decide import forced_take_over, waits_for_peer
+from mock_server.cluster.commands import table
+from mock_server.cluster.commands.handlers import HANDLERS
+from mock_server.cluster.commands.membership import SETTLED, status_of, stuck
 from mock_server.cluster.node import Node
-from mock_server.cluster.problems import BAD_REQUEST, NOT_ACTIVE, UNKNOWN_OP
-from mock_server.cluster.roles import ACTIVE_STATES, Event, State, role
-from mock_server.errors import SmartlicError
+from mock_server.cluster.problems import BAD_REQUEST, CONSOLE_BUSY, NOT_ACTIVE, UNKNOWN_OP
+from mock_server.cluster.roles import ACTIVE_STATES, role
+from mock_server.cluster.talk import Question, Talk, reply, spoken
 
-_SETTLED = frozenset({State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY})
-_PEER_PATIENCE = 1.5  # how long a start waits for an Active peer before it says that there is none
-_START_PATIENCE = 15.0
 _DRILLS = ("replication-cut", "heartbeat-cut", "disk-full", "disk-ok")
 
 
@@ -26,14 +21,15 @@ class Operations:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._running: str | None = None
 
-    async def dispatch(self, request: dict[str, Any]) -> dict[str, Any] | AsyncIterator[str]:
+    async def dispatch(self, request: dict[str, Any]) -> dict[str, Any] | Talk:
         node = self._node
         match request.pop("op"):
             case "ping":
                 return {}
             case "status":
-                return await self.status()
+                return await status_of(node)
             case "console":
                 return self.console(str(request.get("line", "")))
             case "wait":
@@ -48,21 +44,12 @@ class Operations:
                 known = ["console", "drill", "ping", "status", "wait", *node.service.control]
                 raise UNKNOWN_OP(op=op, known=", ".join(sorted(known)))
 
-    async def status(self) -> dict[str, Any]:
-        """Both servers as this node sees them."""
-        node = self._node
-        with contextlib.suppress(SmartlicError):
-            record = await node.aside(node.witness.read)
-            if node.state not in ACTIVE_STATES:
-                node.record = record
-        return node.status()
-
     async def wait(self, seconds: float) -> dict[str, Any]:
         """Return when the node is Active, or Standby in sync, or has a problem; or when time is up."""
         node = self._node
         with contextlib.suppress(TimeoutError):
-            await node.until(lambda: node.state in _SETTLED or self._stuck(), seconds)
-        return await self.status()
+            await node.until(lambda: node.state in SETTLED or stuck(node), seconds)
+        return await status_of(node)
 
     async def drill(self, kind: str, seconds: float) -> dict[str, Any]:
         """Break something on purpose: a connection cut alone, a disk that is full."""
@@ -78,98 +65,32 @@ class Operations:
                 raise BAD_REQUEST(detail=f"drills are {', '.join(_DRILLS)}")
         return {}
 
-    async def console(self, line: str) -> AsyncIterator[str]:
-        """The lines that a console command prints, as they come."""
+    def console(self, line: str) -> Talk:
+        """All that a console command says, as it comes; it asks what it has to. Raises what no command is."""
+        found = table.read(line)
+        if found is None:
+            return spoken([])
+        command, arguments = found
+        lines = table.plain(command, arguments)
+        if lines is not None:
+            return spoken(lines)
+        talk = HANDLERS[command.name](self._node, arguments)
+        return self._alone(command.name, talk) if command.changes else talk
+
+    async def _alone(self, name: str, talk: Talk) -> Talk:
+        """One console at a time changes something here; another one is told so."""
+        if self._running is not None:
+            await talk.aclose()
+            raise CONSOLE_BUSY(node=self._node.name.capitalize(), command=self._running)
+        self._running = name
         try:
-            words = shlex.split(line)
-        except ValueError:
-            words = [line]
-        match words:
-            case []:
-                return
-            case ["ha_status"]:
-                lines = console.ha_status(await self.status())
-            case ["ha_cluster_stop"]:
-                async for text in self._stop():
-                    yield text
-                return
-            case ["ha_cluster_start"] | ["ha_cluster_start", "--force"]:
-                async for text in self._start(force="--force" in words):
-                    yield text
-                return
-            case ["version"]:
-                lines = [f"smartlic mock {importlib.metadata.version('smartlic')}"]
-            case ["help"]:
-                lines = console.help_lines()
-            case _:
-                lines = console.unknown(words[0])
-        for text in lines:
-            yield text
-
-    async def _stop(self) -> AsyncIterator[str]:
-        node = self._node
-        if node.state is State.STOPPED:
-            for text in console.already_stopped(node.name):
-                yield text
-            return
-        yield console.STOP_PACEMAKER
-        await node.command(Event.STOP)
-        await node.until(lambda: node.state is State.STOPPED, _START_PATIENCE)
-        yield console.STOP_COROSYNC
-        await node.until(node.at_rest, _START_PATIENCE)
-
-    async def _start(self, *, force: bool) -> AsyncIterator[str]:
-        node = self._node
-        if node.state is State.STOPPED:
-            yield console.START_COROSYNC
-            await node.command(Event.START)
-            await node.until(lambda: node.state not in (State.STOPPED, State.STARTING) or self._stuck(), 60.0)
-            self._raise_problem()
-            yield console.START_PACEMAKER
-        elif not (force and node.state is State.WAITING):
-            for text in console.already_running(node.name, role(node.state)):
-                yield text
-            return
-        await self._wait_for_role()
-        if force and node.state is State.WAITING:
-            async for text in self._force():
-                yield text
-        self._raise_problem()
-        for text in console.started(await self.status()) + console.cut_lines(node.cut):
-            yield text
-
-    async def _force(self) -> AsyncIterator[str]:
-        """Rule 7."""
-        node = self._node
-        verdict = forced_take_over(node.view(node.peer_process()))
-        if not verdict.lead:
-            yield verdict.reason
-            return
-        for text in console.force_warning(await self.status(), node.peer):
-            yield text
-        await node.command(Event.FORCE)
-        await node.until(lambda: node.state in _SETTLED or self._stuck(), _START_PATIENCE)
-
-    async def _wait_for_role(self) -> None:
-        """Until the node has its role, or it is clear that it must wait for its peer (rule 7)."""
-        node = self._node
-
-        def begun() -> bool:
-            return node.state in _SETTLED or node.state is State.CATCHING_UP or self._stuck()
-
-        def done() -> bool:
-            return node.state in _SETTLED or self._stuck()
-
-        with contextlib.suppress(TimeoutError):
-            await node.until(begun, _PEER_PATIENCE)
-        if node.state is not State.WAITING or not waits_for_peer(node.reason):
-            with contextlib.suppress(TimeoutError):
-                await node.until(done, _START_PATIENCE)
-
-    def _stuck(self) -> bool:
-        return self._node.problem is not None and self._node.at_rest()
-
-    def _raise_problem(self) -> None:
-        node = self._node
-        if node.problem is not None and node.state is State.STOPPED:
-            raise node.problem
+            said = await anext(talk, None)
+            while said is not None:
+                if isinstance(said, Question):
+                    said = await reply(talk, (yield said))
+                else:
+                    yield said
+                    said = await anext(talk, None)
+        finally:
+            self._running = None
+            await talk.aclose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mock_server.errors import BusyError, CallerError, CommunicationError, RefusedError, problem
+from mock_server.errors import BusyError, CallerError, CommunicationError, RefusedError, UsageError, problem
 
 NOT_ACTIVE = problem(
     "not-active",
@@ -77,6 +77,37 @@ NODE_HUNG = problem(
     "The {node} does not answer; its process {pid} hangs.",
     "Its `ha_status` is answered by the other server. End the process (kill -9 {pid}), then start it: "
     "ha_cluster_start.",
+)
+NODE_GONE = problem(
+    "node-gone",
+    CommunicationError,
+    "The process of the {node} ended while it ran {command}.",
+    "`ha_status` says what is now; ha_cluster_start starts a new process.",
+)
+SUPERVISOR_HUNG = problem(
+    "supervisor-hung",
+    CommunicationError,
+    "The cluster in {folder} does not answer.",
+    "What was asked may still be done: ask again. If it stays so, end its process (control.json in the "
+    "folder names it) and start it again: `smartlic-mock up`.",
+)
+COMMAND_UNKNOWN = problem(
+    "command-unknown",
+    UsageError,
+    "{command}: no such command.",
+    "{hint}`help` lists what there is.",
+)
+COMMAND_USAGE = problem(
+    "command-usage",
+    UsageError,
+    "{command}: {detail}.",
+    "Write it as: {usage}",
+)
+CONSOLE_BUSY = problem(
+    "console-busy",
+    BusyError,
+    "The {node} runs {command} for another console.",
+    "Wait until that one is done; `ha_status` can be asked meanwhile.",
 )
 FOLDER_DAMAGED = problem(
     "folder-damaged",

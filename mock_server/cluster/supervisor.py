@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import importlib.metadata
 import json
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mock_server.cluster import config, console, decide, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
+from mock_server.cluster.commands import table
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.control import ControlServer, Request
 from mock_server.cluster.files import write_private
@@ -27,13 +27,16 @@ from mock_server.cluster.problems import (
     ALREADY_RUNNING,
     BAD_REQUEST,
     NOBODY_ACTIVE,
+    NODE_GONE,
     NODE_HUNG,
     NOT_IN_SYNC,
+    NOT_RUNNING,
     START_TIMEOUT,
 )
 from mock_server.cluster.processes import myself, open_pidfd, read_node_file
 from mock_server.cluster.roles import ACTIVE_STATES, State
 from mock_server.cluster.sockets import bind
+from mock_server.cluster.talk import Question, Talk, relay, reply, spoken
 from mock_server.cluster.witness import Record, Witness
 from mock_server.errors import SmartlicError
 
@@ -57,6 +60,7 @@ class Supervisor:
         self.config = config.load(folder)
         self.children: dict[str, Child] = {name: Child(self.layout, name, service) for name in NODES}
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
+        self._starting: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in NODES}
         self._lock: int | None = None
         self._ended = asyncio.Event()
         self.problems: list[SmartlicError] = []
@@ -201,12 +205,12 @@ class Supervisor:
 
     # --- control
 
-    async def _dispatch(self, request: Request) -> dict[str, Any] | AsyncIterator[str]:
+    async def _dispatch(self, request: Request) -> dict[str, Any] | Talk:
         match request["op"]:
             case "status":
                 return await self.status()
             case "console":
-                return self._console(self._child(request), str(request.get("line", "")))
+                return await self._console(self._child(request), str(request.get("line", "")))
             case "down":
                 for child in self._standby_first():
                     await child.end()
@@ -269,42 +273,58 @@ class Supervisor:
     def _recorded(self, name: str) -> State | None:
         return status.recorded_state(self.layout, name)
 
-    async def _console(self, child: Child, line: str) -> AsyncIterator[str]:
-        command = line.split()[:1]
-        if not child.running:
-            if command == ["ha_cluster_start"]:
-                await child.start(stopped=True)
-            else:
-                for text in await self._console_of_dead(child.name, command):
-                    yield text
-                return
+    async def _console(self, child: Child, line: str) -> Talk:
+        found = table.read(line)
+        if found is None:
+            return spoken([])
+        command, arguments = found
+        lines = table.plain(command, arguments)
+        if lines is not None:
+            return spoken(lines)
+        if command.changes:
+            async with self._starting[child.name]:
+                pass  # another console's start of the process
         try:
             await child.result({"op": "ping"}, _STATUS)
         except TimeoutError:
             # A hung node must not hang its `ha_status`, which its peer can answer.
-            if command != ["ha_status"]:
+            if command.name != "ha_status":
                 raise NODE_HUNG(node=console.title(child.name), pid=child.pid) from None
-            for text in console.ha_status(await self._status_of(child.name)):
-                yield text
-            return
-        async for answer in child.ask({"op": "console", "line": line}, _CONSOLE):
-            if "line" in answer:
-                yield answer["line"]
+            return spoken(console.ha_status(await self._status_of(child.name)))
+        except SmartlicError:
+            if command.changes and not await child.gone(_STATUS):
+                raise
+            if command.name != "ha_cluster_start":
+                return await self._console_of_dead(child.name, command.name)
+            async with self._starting[child.name]:
+                if not child.running:
+                    await child.start(stopped=True)
+        return self._carry(child, command.name, relay(child.ask({"op": "console", "line": line}, _CONSOLE)))
 
-    async def _console_of_dead(self, name: str, command: list[str]) -> list[str]:
-        match command:
-            case []:
-                return []
-            case ["ha_status"]:
-                return console.ha_status(await self._status_of(name))
-            case ["ha_cluster_stop"]:
-                return console.already_stopped(name)
-            case ["version"]:
-                return [f"smartlic mock {importlib.metadata.version('smartlic')}"]
-            case ["help"]:
-                return console.help_lines()
-            case _:
-                return console.unknown(command[0])
+    async def _console_of_dead(self, name: str, command: str) -> Talk:
+        if command == "ha_status":
+            return spoken(console.ha_status(await self._status_of(name)))
+        return spoken(console.already_stopped(name))
+
+    async def _carry(self, child: Child, command: str, talk: Talk) -> Talk:
+        """A talk with a node that may die or hang in the middle of it."""
+        pid = child.pid
+        try:
+            said = await anext(talk, None)
+            while said is not None:
+                if isinstance(said, Question):
+                    said = await reply(talk, (yield said))
+                else:
+                    yield said
+                    said = await anext(talk, None)
+        except TimeoutError:
+            raise NODE_HUNG(node=console.title(child.name), pid=pid) from None
+        except SmartlicError as error:
+            if error.code != NOT_RUNNING.code:
+                raise
+            raise NODE_GONE(node=console.title(child.name), command=command) from None
+        finally:
+            await talk.aclose()
 
     async def _drill(self, request: Request) -> dict[str, Any]:
         """Kill, hang or resume a node's process; other drills are the node's own."""
@@ -313,6 +333,8 @@ class Supervisor:
         if number is None:
             return await child.result(_without_node(request), _CONSOLE)
         child.signal(number)
+        if number == signal.SIGKILL:
+            await child.gone(_STATUS)
         return {}
 
     async def _ask_active(self, request: Request) -> dict[str, Any]:

@@ -460,8 +460,8 @@ def test_consoles_and_nobody_active(tmp_path: Path) -> None:
         assert start.index("corosync") < start.index("pacemaker")
         until(lambda: mock.json("status")["active"] == "primary", "the Primary is Active")
         assert mock.json("accounts")["accounts"]
-        unknown = mock.json("console", "primary", "reload", "--now")
-        assert "reload: no such command" in unknown["lines"][0]
+        unknown = mock.run("console", "primary", "reload", "--now")
+        assert "reload: no such command" in assert_error(unknown, "command-unknown", 64)["sentence"]
 
 
 # ---- one address ------------------------------------------------------------------------------------------

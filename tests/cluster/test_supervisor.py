@@ -2,87 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mock_server.cluster import client, config
-from mock_server.cluster.processes import read_node_file, started
 from smartlic_client.errors import SmartlicError
-from tests.cluster.harness import own_config
+from tests.cluster.upper import Up
 
 pytestmark = pytest.mark.real
-
-_UP = """
-import asyncio, json, sys
-from mock_server.cluster.supervisor import Supervisor
-from mock_server.errors import SmartlicError
-
-def on_up(status):
-    print(json.dumps({"up": status["active"]}), flush=True)
-
-try:
-    supervisor = Supervisor(sys.argv[1], None, sys.argv[2])
-    asyncio.run(supervisor.serve(on_up))
-except SmartlicError as error:
-    print(json.dumps({"code": error.code, "sentence": error.sentence}), flush=True)
-"""
-
-
-class Up:
-    """A supervisor's process and its folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.config = config.create(folder, own_config())
-        self.started: list[subprocess.Popen[str]] = []
-
-    def up(self, service: str = "tests.cluster.toy:factory") -> dict[str, Any]:
-        """Start a supervisor; what it says first."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", _UP, str(self.folder), service],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
-        self.started.append(process)
-        assert process.stdout is not None
-        said: dict[str, Any] = json.loads(process.stdout.readline())
-        process.stdout.close()
-        return said
-
-    def nodes(self) -> list[int]:
-        """The ids of node processes that still run."""
-        layout = config.Layout(self.folder)
-        files = [read_node_file(layout.node_json(name)) for name in config.NODES]
-        return [file.pid for file in files if file is not None and started(file.pid) == file.started]
-
-    def console(self, node: str, line: str) -> list[str]:
-        return list(client.console(self.folder, node, line))
-
-    def wait_for(self, node: str, key: str, value: Any) -> dict[str, Any]:
-        deadline = time.monotonic() + 10
-        while True:
-            status = client.call(self.folder, "status")
-            if status["nodes"][node][key] == value:
-                return status
-            assert time.monotonic() < deadline, status
-            time.sleep(0.02)
-
-    def close(self) -> None:
-        for process in self.started:
-            if process.poll() is None:
-                process.terminate()
-            process.wait(30)
 
 
 @pytest.fixture
@@ -136,6 +70,27 @@ def test_a_dead_node_is_shown_and_started_again_by_its_console(cluster: Up) -> N
     assert lines[:2] == ["Starting Cluster (corosync)...", "Starting Cluster (pacemaker)..."]
     cluster.wait_for("primary", "state", "standby")
     cluster.wait_for("secondary", "state", "active")
+
+
+def test_two_consoles_start_a_dead_node(cluster: Up) -> None:
+    """Both ask at the same time: one process is started, and each console has an answer."""
+    cluster.up()
+    client.call(cluster.folder, "drill", node="secondary", kind="kill")
+
+    def start(_number: int) -> list[str] | str:
+        try:
+            return cluster.console("secondary", "ha_cluster_start")
+        except SmartlicError as error:
+            return error.code
+
+    with ThreadPoolExecutor() as pool:
+        said = list(pool.map(start, range(2)))
+    starts = [one for one in said if one[0] == "Starting Cluster (corosync)..."]
+    assert len(starts) == 1, said
+    other = next(one for one in said if one not in starts)
+    assert other == "console-busy" or "is running on the Secondary already" in other[0]
+    cluster.wait_for("secondary", "state", "standby")
+    assert len(cluster.nodes()) == 2
 
 
 def test_a_hung_node_does_not_hang_the_status(cluster: Up) -> None:

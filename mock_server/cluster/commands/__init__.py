@@ -1,0 +1,1 @@
+"""The commands of a node's console: `table` says what there is, `handlers` what each does."""
