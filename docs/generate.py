@@ -17,6 +17,8 @@ import click
 import mock_server
 import smartlic_client
 from mock_server.cluster import roles
+from mock_server.domain import accounts
+from mock_server.domain.state import AccountStatus
 from smartlic_client.errors import PROBLEMS
 from smartlic_client.protocol import states
 
@@ -65,6 +67,7 @@ def machines() -> str:
             states.mermaid(states.AUTHORIZATION, states.Authorization.NONE),
         ),
         ("A server of the mock cluster", roles.mermaid()),
+        ("A local account of the mock", states.mermaid(accounts.LIFE, AccountStatus.REQUESTED)),
     )
     parts = [
         "# State machines\n\n",

@@ -15,6 +15,8 @@ def command(context: click.Context) -> None:
     found = ask(context, "account.list")
     rows = rows_of(found["accounts"], "name", "status", "smart_account", "last_sync")
     for row, account in zip(rows, found["accounts"], strict=True):
+        if account["reason"]:
+            row[1] += f": {account['reason']}"
         row[3] = row[3] or "never"
         row.append(", ".join(account["virtual_accounts"]))
     headers = ["Account", "Status", "Smart account", "Last sync", "Virtual accounts"]

@@ -16,7 +16,16 @@ from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
 from mock_server.errors import CallerError, problem
 from smartlic_client.cli.output import printable
 
-__all__ = ["account_options", "ask", "folder_of", "rows_of", "table"]
+__all__ = [
+    "account_option",
+    "account_options",
+    "ask",
+    "confirm",
+    "folder_of",
+    "rows_of",
+    "table",
+    "yes_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +34,12 @@ NOT_TEXT = problem(
     CallerError,
     "{value!r} is no text: it has bytes that are not UTF-8.",
     "Write it in UTF-8; a terminal with another character set sends other bytes.",
+)
+NOT_CONFIRMED = problem(
+    "not-confirmed",
+    CallerError,
+    "Nothing was done: the question was not answered with yes.",
+    "Answer y, or call it with --yes.",
 )
 
 
@@ -51,12 +66,33 @@ def _is_text(value: str) -> bool:
     return True
 
 
+def account_option(command: F) -> F:
+    return click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Local account.")(
+        command
+    )
+
+
 def account_options(command: F) -> F:
-    account = click.option("--account", default=DEFAULT_ACCOUNT, show_default=True, help="Local account.")
     virtual = click.option(
         "--virtual-account", default=DEFAULT_VIRTUAL_ACCOUNT, show_default=True, help="Local virtual account."
     )
-    return account(virtual(command))
+    return account_option(virtual(command))
+
+
+def yes_option(command: F) -> F:
+    return click.option("--yes", "-y", is_flag=True, help="Do not ask.")(command)
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Go on if the answer is y or yes; otherwise, and where there is nobody to answer, nothing is done."""
+    if yes:
+        return
+    click.echo(f"{printable(question)} [y/N] ", nl=False, err=True)
+    answer = sys.stdin.readline() if sys.stdin is not None else ""
+    if not answer.endswith("\n"):
+        click.echo(err=True)
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NOT_CONFIRMED()
 
 
 def rows_of(found: Iterable[dict[str, Any]], *fields: str) -> list[list[str]]:

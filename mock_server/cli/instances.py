@@ -15,6 +15,7 @@ def command(context: click.Context) -> None:
     found = ask(context, "instance.list")
     rows = rows_of(found["instances"], "name", "product_type", "last_contact", "virtual_account")
     for row, instance in zip(rows, found["instances"], strict=True):
+        row.append(", ".join(instance["alerts"]))
         row.append(", ".join(f"{used['license']} {used['count']}" for used in instance["licenses"]))
-    headers = ["Name", "Product type", "Last contact", "Virtual account", "Licenses"]
+    headers = ["Name", "Product type", "Last contact", "Virtual account", "Alerts", "Licenses"]
     emit(found, table(headers, rows, "No product instance is registered."))

@@ -59,7 +59,7 @@ def create(
 def list_(context: click.Context) -> None:
     """The tokens that there are, without their secrets."""
     found = ask(context, "token.list")
-    headers = ["Token id", "Account", "Virtual account", "Expires", "Uses", "Used", "Revoked", "Description"]
+    headers = ["Token id", "Account", "Virtual account", "Expires", "Uses", "Used", "State", "Description"]
     fields = (
         "token_id",
         "account",
@@ -67,7 +67,7 @@ def list_(context: click.Context) -> None:
         "expires_at",
         "uses",
         "used",
-        "revoked",
+        "state",
         "description",
     )
     emit(found, table(headers, rows_of(found["tokens"], *fields), "There is no token."))

@@ -9,13 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mock_server.cluster.machine import ControlHandler
-from mock_server.control import accounts, certificates, clock, events, instances, licenses, sync, tokens
+from mock_server.control import (
+    accounts,
+    alerts,
+    certificates,
+    clock,
+    events,
+    instances,
+    licenses,
+    sync,
+    tokens,
+)
 from mock_server.control.forms import handler
 from mock_server.serving import Serving
 
 __all__ = ["handlers"]
 
-_SUBJECTS = (accounts, tokens, licenses, instances, certificates, sync, clock, events)
+_SUBJECTS = (accounts, tokens, licenses, instances, certificates, sync, alerts, clock, events)
 
 
 def handlers(active: Callable[[], Serving]) -> Mapping[str, ControlHandler]:

@@ -14,7 +14,7 @@ from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
 from mock_server.errors import CallerError, problem
 from mock_server.serving import Serving
 
-__all__ = ["Answer", "Fields", "Operation", "date", "handler"]
+__all__ = ["Answer", "Fields", "Operation", "Placed", "date", "handler"]
 
 Answer = dict[str, Any]
 
@@ -30,6 +30,11 @@ class Fields(msgspec.Struct, kw_only=True):
     """What every operation may be given; each has a form of its own for the rest."""
 
     by: str = "console"
+
+
+class Placed(Fields, kw_only=True):
+    """What is done in one virtual account of a local account."""
+
     account: str = DEFAULT_ACCOUNT
     virtual_account: str = DEFAULT_VIRTUAL_ACCOUNT
 

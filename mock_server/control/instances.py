@@ -6,31 +6,49 @@ from collections.abc import Mapping
 from typing import Final
 
 from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.domain import instances
+from mock_server.domain.alerts import of_instance
 from mock_server.domain.state import Instance
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
 
 
+class _Of(Fields, kw_only=True):
+    """`instance`: its product instance identifier, or its name."""
+
+    instance: str
+
+
+class _Rename(_Of, kw_only=True):
+    name: str
+
+
+class _Transfer(_Of, kw_only=True):
+    to: str
+
+
 async def list_instances(serving: Serving, _fields: Fields) -> Answer:
-    state = serving.state
+    state, now = serving.state, serving.now()
     in_order = sorted(state.instances.values(), key=lambda instance: (instance.name, instance.piid))
     names = {pool.tag: pool.name for pool in state.pools.values()}
-    found = [_instance(names, instance) for instance in in_order]
+    found = [_instance(names, instance, now) for instance in in_order]
     await serving.ledger.settled()
     return {"instances": found}
 
 
-def _instance(names: Mapping[str, str], instance: Instance) -> Answer:
+def _instance(names: Mapping[str, str], instance: Instance, now: float) -> Answer:
     return {
         "name": instance.name,
         "product_instance_identifier": instance.piid,
         "product_type": instance.udi.pid or instance.software_id,
         "udi": str(instance.udi),
+        "software_id": instance.software_id,
         "account": instance.account,
         "virtual_account": instance.virtual_account,
         "registered_at": date(instance.registered_at),
         "last_contact": date(instance.last_contact),
+        "alerts": [alert.message_type for alert in of_instance(instance, now)],
         "licenses": [
             {"license": names.get(tag, tag), "tag": tag, "count": count}
             for tag, count in instance.usage.items()
@@ -38,4 +56,35 @@ def _instance(names: Mapping[str, str], instance: Instance) -> Answer:
     }
 
 
-OPERATIONS: Final[Mapping[str, Operation]] = {"instance.list": Operation(Fields, list_instances)}
+async def rename(serving: Serving, fields: _Rename) -> Answer:
+    state = serving.state
+    piid = instances.instance_of(state, fields.instance).piid
+    await serving.commit(fields.by, instances.rename(state, piid, fields.name))
+    return {"product_instance_identifier": piid, "name": fields.name}
+
+
+async def transfer(serving: Serving, fields: _Transfer) -> Answer:
+    state = serving.state
+    instance = instances.instance_of(state, fields.instance)
+    moved = _named(instance) | {"from": instance.virtual_account, "to": fields.to}
+    await serving.commit(fields.by, instances.transfer(state, instance.piid, fields.to))
+    return moved
+
+
+async def remove(serving: Serving, fields: _Of) -> Answer:
+    state = serving.state
+    instance = instances.instance_of(state, fields.instance)
+    await serving.commit(fields.by, instances.remove(state, instance.piid))
+    return _named(instance)
+
+
+def _named(instance: Instance) -> Answer:
+    return {"product_instance_identifier": instance.piid, "name": instance.name}
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "instance.list": Operation(Fields, list_instances),
+    "instance.rename": Operation(_Rename, rename),
+    "instance.transfer": Operation(_Transfer, transfer),
+    "instance.remove": Operation(_Of, remove),
+}

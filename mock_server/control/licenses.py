@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed, date
 from mock_server.domain import licenses, lots
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, LotKind, Pool
 from mock_server.serving import Serving
@@ -13,13 +13,13 @@ from mock_server.serving import Serving
 __all__ = ["OPERATIONS"]
 
 
-class _Add(Fields, kw_only=True):
+class _Add(Placed, kw_only=True):
     tag: str
     name: str
     quantity: int
 
 
-class _Transfer(Fields, kw_only=True):
+class _Transfer(Placed, kw_only=True):
     """`virtual_account`: from; `license`: name or entitlement tag; `kind`: only lots of this kind."""
 
     license: str

@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed, date
 from mock_server.domain import tokens
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
 
 
-class _Create(Fields, kw_only=True):
+class _Create(Placed, kw_only=True):
     description: str = ""
     days: float = 30.0
     uses: int | None = None

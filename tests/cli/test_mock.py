@@ -46,7 +46,26 @@ EVERY_CALL = [
     ["license", "add", "DNA", "--tag", DNA, "--quantity", "1"],
     ["licenses"],
     ["instances"],
+    ["instance", "rename", "x", "y"],
+    ["instance", "transfer", "x", "--to", "y"],
+    ["instance", "remove", "x", "--yes"],
+    ["license", "transfer", "DNA", "--quantity", "1", "--to", "y"],
     ["accounts"],
+    ["account", "request", "x"],
+    ["account", "create", "x"],
+    ["account", "approve", "x"],
+    ["account", "refuse", "x", "--yes"],
+    ["account", "deactivate", "x", "--reason", "y"],
+    ["account", "activate", "x"],
+    ["account", "delete", "x", "--yes"],
+    ["virtual-account", "create", "x"],
+    ["virtual-account", "list"],
+    ["virtual-account", "delete", "x", "--yes"],
+    ["alerts"],
+    ["clock", "show"],
+    ["clock", "advance", "1d"],
+    ["clock", "set", "2027-01-01"],
+    ["clock", "reset"],
     ["host-common-name"],
     ["host-common-name", "ssm.example.com"],
     ["sync"],
@@ -148,7 +167,8 @@ def test_what_others_wrote_does_not_steer_the_terminal(lab: Lab) -> None:
 def test_help_and_wrong_usage(lab: Lab, tmp_path: Path) -> None:
     """Every verb has a help; what the command line does not know is 64, in both forms."""
     mock = inside("smartlic-mock", tmp_path)
-    more = [["token", "create"], ["token", "list"], ["token", "revoke"], ["license", "add"]]
+    groups = ("token", "license", "instance", "account", "virtual-account", "clock")
+    more = [list(pair) for call in EVERY_CALL if (pair := tuple(call[:2]))[0] in groups]
     for verb in [[], *([name] for name in _VERBS), *more]:
         done = mock.run(*verb, "--help")
         assert (done.returncode, done.stderr) == (0, "")
@@ -169,7 +189,7 @@ def test_help_and_wrong_usage(lab: Lab, tmp_path: Path) -> None:
     for call in wrong:
         assert_error(mock.run(*call), "usage", 64)
         assert_error(mock.run("--format=json", *call), "usage", 64)
-    for group in ([], ["token"], ["license"]):
+    for group in ([], *([name] for name in groups)):
         done = mock.run(*group)
         assert (done.returncode, done.stdout) == (64, "")
         assert done.stderr.startswith("Usage: smartlic-mock")

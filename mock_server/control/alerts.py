@@ -1,0 +1,50 @@
+"""Alerts: what wants somebody's attention now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.domain.accounts import account_of
+from mock_server.domain.alerts import Alert, alerts
+from mock_server.serving import Serving
+
+__all__ = ["OPERATIONS"]
+
+
+class _List(Fields, kw_only=True):
+    """`account`: only what is about this one."""
+
+    account: str | None = None
+
+
+async def list_alerts(serving: Serving, fields: _List) -> Answer:
+    if fields.account is not None:
+        account_of(serving.state, fields.account)
+    now = serving.now()
+    wanted = (None, fields.account)
+    found = [
+        _alert(alert, now)
+        for alert in alerts(serving.state, now)
+        if fields.account is None or alert.account in wanted
+    ]
+    await serving.ledger.settled()
+    return {"alerts": found}
+
+
+def _alert(alert: Alert, now: float) -> Answer:
+    late = alert.due is not None and alert.due <= now
+    return {
+        "messageType": alert.message_type,
+        "message": alert.message,
+        "severity": alert.severity,
+        "source": alert.source,
+        "sourceType": alert.source_type,
+        "actionDue": "Now" if late else date(alert.due),
+        "account": alert.account,
+        "virtual_account": alert.virtual_account,
+    }
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {"alert.list": Operation(_List, list_alerts)}
