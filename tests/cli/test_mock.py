@@ -387,7 +387,7 @@ def test_journals_that_cannot_be(tmp_path: Path) -> None:
     journals = [folder / "nodes" / name / "journal.sqlite" for name in ("primary", "secondary")]
     for journal in journals:
         with closing(sqlite3.connect(journal)) as db:
-            db.execute("UPDATE meta SET value = '2' WHERE name = 'format'")
+            db.execute("UPDATE meta SET value = '99' WHERE name = 'format'")
             db.commit()
     error = _up_refused(folder, "folder-version", 1)
     assert any(str(journal) in error["sentence"] for journal in journals)
