@@ -15,6 +15,8 @@ HUNG_AFTER = 2.0  # rule 4
 LEASE = 1.5  # shorter than HUNG_AFTER: who was stopped finds it run out before anybody took over
 VIP_PATIENCE = 0.2  # rule 5
 DRAIN_TIMEOUT = 2.0  # rule 8
+COPY_ABOVE = 5_000
+"""Changes that a follower lacks: up to here the journal is always quicker."""
 
 
 class Peer(StrEnum):
@@ -135,6 +137,14 @@ def delisting(record: Record, me: str, index: int) -> Record:
 def deposed(record: Record | None, me: str, epoch: int) -> bool:
     """Rule 3: whether the record says that `me`, Active in `epoch`, is Active no more."""
     return record is None or record.active != me or record.epoch != epoch
+
+
+def by_copy(*, lacks: int, all_changes: int) -> bool:
+    """Whether a follower gets a whole copy of the Active's journal, and not the changes that it lacks.
+
+    A change costs more to ship and apply than to copy, but the copy has all changes and what they add up to.
+    """
+    return lacks > COPY_ABOVE and lacks * 4 > all_changes
 
 
 def lease_until(echo: float) -> float:

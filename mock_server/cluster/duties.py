@@ -17,7 +17,7 @@ from mock_server.cluster.processes import read_node_file
 from mock_server.cluster.roles import ACTIVE_STATES, Action, Event
 from mock_server.cluster.witness import Record
 from mock_server.errors import SmartlicError
-from mock_server.journal import Journal, JournalWorker
+from mock_server.journal import Journal, JournalWorker, copies
 
 if TYPE_CHECKING:
     from mock_server.cluster.node import Node
@@ -66,7 +66,9 @@ class Duties:
         node.cut = {}
         node.considered = False
         loop = asyncio.get_running_loop()
-        journal = await loop.run_in_executor(None, Journal, node.layout.journal(node.name))
+        path = node.layout.journal(node.name)
+        await loop.run_in_executor(None, copies.remove_all, path)
+        journal = await loop.run_in_executor(None, Journal, path)
         node.worker = worker = JournalWorker(journal)
         await worker.write(reload, journal.refresh, node.service.machine, worker)
         node.ledger = ledger = ClusterLedger(node.name, node.service.machine, worker, node.world.time)
@@ -256,10 +258,14 @@ class Duties:
         def begun() -> None:
             if follower.cut:
                 saved = follower.saved.name if follower.saved else None
-                after = self._worker.journal.head.idx
-                node.cut = {"changes": follower.cut, "after": after, "saved": saved}
+                node.cut = {"changes": follower.cut, "after": follower.common, "saved": saved}
             node.reason = "catching up"
             node.post(Event.FOLLOWING)
+
+        def copying(done: int, size: int) -> None:
+            node.reason = f"copying everything from the Active: {done >> 20} of {size >> 20} MiB"
+            if not done:
+                node.post(Event.FOLLOWING)
 
         def listed() -> None:
             node.reason = ""
@@ -277,6 +283,7 @@ class Duties:
             self._worker,
             applied=node.applied,
             on_begun=begun,
+            on_copying=copying,
             on_listed=listed,
             on_handover=self._handed,
             on_left=lambda: node.post(Event.LEFT),

@@ -1,4 +1,7 @@
-"""Replication, the Standby's side: cut to the common row, take each batch, acknowledge it once durable."""
+"""Replication, the Standby's side: cut to the common row, take each batch, acknowledge it once durable.
+
+Where the Active sends a whole copy, it takes the place of the journal once it was checked.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 from mock_server.cluster import wire
 from mock_server.cluster.link import Link
 from mock_server.errors import SmartlicError
-from mock_server.journal import Head, JournalWorker, Machine, Row
+from mock_server.journal import Head, JournalWorker, Machine, Row, copies
 from mock_server.journal.rows import continues
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ class Follower:
         *,
         applied: Callable[[bytes], None],
         on_begun: Callable[[], None],
+        on_copying: Callable[[int, int], None],
         on_listed: Callable[[], None],
         on_handover: Callable[[int], None],
         on_left: Callable[[], None],
@@ -41,17 +45,19 @@ class Follower:
         self.link = link
         self.cut = 0
         self.saved: Path | None = None
-        self.begun = False
+        self.common = 0
         self._machine = machine
         self._worker = worker
         self._applied = applied
         self._on_begun = on_begun
+        self._on_copying = on_copying
         self._on_listed = on_listed
         self._on_handover = on_handover
         self._on_left = on_left
         self._on_broken = on_broken
         self._inbox: list[Row] = []
-        self._orders: asyncio.Queue[wire.Probe | wire.Begin] = asyncio.Queue()
+        self._orders: asyncio.Queue[wire.Probe | wire.Begin | wire.Copy] = asyncio.Queue()
+        self._chunks: asyncio.Queue[wire.Chunk | wire.CopyEnd | None] = asyncio.Queue()
         self._work = asyncio.Event()
         self._closing = False
         self._task = asyncio.create_task(self._run(), name="follower")
@@ -62,8 +68,10 @@ class Follower:
             case wire.Batch(rows):
                 self._inbox += rows
                 self._work.set()
-            case wire.Probe() | wire.Begin():
+            case wire.Probe() | wire.Begin() | wire.Copy():
                 self._orders.put_nowait(message)
+            case wire.Chunk() | wire.CopyEnd():
+                self._chunks.put_nowait(message)
             case wire.Listed():
                 self._on_listed()
             case wire.Left():
@@ -83,6 +91,7 @@ class Follower:
         self.link.abort()
         self._work.set()
         self._orders.put_nowait(wire.Probe(0))
+        self._chunks.put_nowait(None)
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
@@ -116,9 +125,11 @@ class Follower:
             order = await self._orders.get()
             if isinstance(order, wire.Begin):
                 await self._cut(order)
-                self.begun = True
                 self.link.send(wire.Position(order.common, journal.head.checksum))
                 self._on_begun()
+                return
+            if isinstance(order, wire.Copy):
+                await self._take_copy(order)
                 return
             checksum = await self._worker.read(journal.checksum_at, order.idx)
             self.link.send(wire.Position(order.idx, checksum or b""))
@@ -126,14 +137,55 @@ class Follower:
     async def _cut(self, begin: wire.Begin) -> None:
         """Rule 6: what the Active does not have was never acknowledged, except before a forced start."""
         journal = self._worker.journal
+        self.common = begin.common
         if journal.head.idx <= begin.common:
             return
-        if begin.forced:
-            self.saved = await self._worker.write(journal.save_lost, begin.epoch)
+        await self._keep_lost(begin)
         # In the journal's thread: a long replay must not stop the keepalives. Nobody else uses the machine.
         self.cut = await self._worker.write(journal.cut_after, begin.common, self._machine)
+        self._say_cut()
+
+    async def _keep_lost(self, begin: wire.Begin | wire.Copy) -> None:
+        journal = self._worker.journal
+        if begin.forced and journal.head.idx > begin.common:
+            self.saved = await self._worker.write(journal.save_lost, begin.epoch)
+
+    def _say_cut(self) -> None:
         kept = f"; they are kept in {self.saved.name}" if self.saved else ""
-        log.warning("cut %d changes after the common row %d%s", self.cut, begin.common, kept)
+        log.warning("cut %d changes after the common row %d%s", self.cut, self.common, kept)
+
+    async def _take_copy(self, copy: wire.Copy) -> None:
+        """Until the copy was checked this node has its old journal, from then on the Active's."""
+        worker = self._worker
+        journal = worker.journal
+        self.common = copy.common
+        self._on_copying(0, copy.size)
+        incoming = await worker.copy(copies.Incoming, journal.path)
+        try:
+            while not self._closing:
+                chunk = await self._chunks.get()
+                if isinstance(chunk, wire.CopyEnd):
+                    head = Head(copy.idx, copy.checksum)
+                    await worker.copy(incoming.finish, copy.size, chunk.digest, head)
+                    break
+                if chunk is not None:
+                    size = await worker.copy(incoming.write, chunk.data)
+                    self.link.send(wire.Received(size))
+                    self._on_copying(size, copy.size)
+            if self._closing:
+                return
+            await self._keep_lost(copy)
+            beyond = journal.head.idx - copy.common
+            await worker.write(journal.replace, incoming.path)
+        finally:
+            await worker.copy(incoming.close)
+        await worker.write(reload, journal.refresh, self._machine, worker)
+        log.info("a whole copy of the Active's journal is here; it ends at row %d", copy.idx)
+        if beyond > 0:
+            self.cut = beyond
+            self._say_cut()
+        self.link.send(wire.Position(copy.idx, copy.checksum))
+        self._on_begun()
 
     async def _take(self, rows: list[Row]) -> None:
         journal = self._worker.journal

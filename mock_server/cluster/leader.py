@@ -1,4 +1,7 @@
-"""Replication, the Active's side: find the last common row, ship what is missing, then ship each group."""
+"""Replication, the Active's side: find the last common row, ship what is missing, then ship each group.
+
+A follower that lacks most of the journal gets a whole copy first, and what came after it from the journal.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 
 from mock_server.cluster import wire
-from mock_server.cluster.decide import standby_lost
+from mock_server.cluster.decide import by_copy, standby_lost
 from mock_server.cluster.ledger import ClusterLedger
 from mock_server.cluster.link import Link
 from mock_server.errors import SmartlicError
-from mock_server.journal import Row
+from mock_server.journal import Row, copies
 
 log = logging.getLogger(__name__)
 
 _WINDOW = 4_000  # rows on the way to a follower that is far behind
+_COPY_WINDOW = 16 * wire.CHUNK_BYTES  # bytes of a copy on the way
 _CATCH_UP_PATIENCE = 30.0  # a follower may have much to cut before it answers
 
 
@@ -45,6 +49,7 @@ class Leader:
         self._on_lost = on_lost
         self._positions: asyncio.Queue[wire.Position] = asyncio.Queue()
         self._acked = asyncio.Event()
+        self._received = 0
         self._progress = self._ledger.now()
         self._ended = False
         self._task = asyncio.create_task(self._guard(self._run()), name="leader")
@@ -57,6 +62,9 @@ class Leader:
                     self._ledger.acked = idx
                     self._ledger.wake()
                 self._progress = self._ledger.now()
+                self._acked.set()
+            case wire.Received(size):
+                self._received = size
                 self._acked.set()
             case wire.Position():
                 self._positions.put_nowait(message)
@@ -111,6 +119,8 @@ class Leader:
         except TimeoutError:
             log.warning("the follower does not answer")
             self.close()
+        except copies.CopyStopped:
+            log.info("the copy is not wanted any more")
         except (sqlite3.Error, OSError, SmartlicError) as error:
             log.warning("the journal cannot be read for the follower: %s", error)
             self.close()
@@ -118,12 +128,40 @@ class Leader:
     async def _run(self) -> None:
         async with asyncio.timeout(_CATCH_UP_PATIENCE):
             common = await self._find_common()
-        self.link.send(wire.Begin(common, self._ledger.epoch, self._forced))
+        if by_copy(lacks=self._ledger.local - common, all_changes=self._ledger.local):
+            begin = await self._copy(common)
+        else:
+            begin = common
+            self.link.send(wire.Begin(common, self._ledger.epoch, self._forced))
         async with asyncio.timeout(_CATCH_UP_PATIENCE * 10):
-            await self._positions.get()  # it has cut what comes after
-        self.sent = self._ledger.acked = common
-        log.info("session begins at row %d of %d", common, self._ledger.local)
+            await self._positions.get()  # it has cut what comes after, or checked the copy
+        self.sent = self._ledger.acked = begin
+        log.info("session begins at row %d of %d", begin, self._ledger.local)
         await self._pump()
+
+    async def _copy(self, common: int) -> int:
+        """Send a whole copy; its last row."""
+        worker, ledger = self._ledger.worker, self._ledger
+        began = ledger.now()
+        path, head = await worker.copy(copies.make, worker.journal.path, lambda: not self._ended)
+        outgoing = copies.Outgoing(path)
+        try:
+            self.link.send(
+                wire.Copy(common, ledger.epoch, self._forced, head.idx, head.checksum, outgoing.size)
+            )
+            sent = 0
+            while data := await worker.copy(outgoing.read, wire.CHUNK_BYTES):
+                self.link.send(wire.Chunk(data))
+                sent += len(data)
+                async with asyncio.timeout(_CATCH_UP_PATIENCE):
+                    while sent - self._received > _COPY_WINDOW:
+                        self._acked.clear()
+                        await self._acked.wait()
+            self.link.send(wire.CopyEnd(outgoing.digest()))
+        finally:
+            outgoing.close()
+        log.info("a whole copy was sent: %d MiB in %.1f s", sent >> 20, ledger.now() - began)
+        return head.idx
 
     async def _find_common(self) -> int:
         """Checksums are chained: equal at an index means equal up to it. So the border can be halved."""

@@ -10,7 +10,8 @@ from mock_server.journal import Row
 
 FRAME_LIMIT = 32 << 20
 BATCH_BYTES = 1 << 20
-VERSION = 1
+CHUNK_BYTES = 256 << 10
+VERSION = 2
 
 Kind = Literal["heartbeat", "replication"]
 
@@ -71,6 +72,35 @@ class Begin(_Message, frozen=True, tag="begin"):
     forced: bool
 
 
+class Copy(_Message, frozen=True, tag="copy"):
+    """From the Active, in place of `Begin`: a whole copy follows, `size` bytes that end at row `idx`."""
+
+    common: int
+    epoch: int
+    forced: bool
+    idx: int
+    checksum: bytes
+    size: int
+
+
+class Chunk(_Message, frozen=True, tag="chunk"):
+    """The next bytes of the copy."""
+
+    data: bytes
+
+
+class CopyEnd(_Message, frozen=True, tag="copy-end"):
+    """The copy was sent; SHA-256 of all its bytes."""
+
+    digest: bytes
+
+
+class Received(_Message, frozen=True, tag="received"):
+    """From the follower: so many bytes of the copy are written."""
+
+    size: int
+
+
 class Batch(_Message, frozen=True, tag="batch"):
     rows: list[Row]
 
@@ -101,7 +131,24 @@ class Handover(_Message, frozen=True, tag="handover"):
     idx: int
 
 
-Message = Hello | Welcome | Beat | Position | Probe | Begin | Batch | Ack | Listed | Leaving | Left | Handover
+Message = (
+    Hello
+    | Welcome
+    | Beat
+    | Position
+    | Probe
+    | Begin
+    | Copy
+    | Chunk
+    | CopyEnd
+    | Received
+    | Batch
+    | Ack
+    | Listed
+    | Leaving
+    | Left
+    | Handover
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)

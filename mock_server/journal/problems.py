@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mock_server.errors import CallerError, problem
+from mock_server.errors import CallerError, CommunicationError, problem
 
 FOLDER_VERSION = problem(
     "folder-version",
@@ -16,4 +16,10 @@ JOURNAL_DAMAGED = problem(
     "The journal {path} is damaged: {detail}.",
     "Move journal.sqlite* of this server away and start the cluster again: it copies everything from the "
     "other one, which may have to be started with `ha_cluster_start --force`.",
+)
+COPY_DAMAGED = problem(
+    "copy-damaged",
+    CommunicationError,
+    "The copy of the Active's journal did not arrive whole: {detail}.",
+    "The server keeps what it had and asks for another copy by itself.",
 )

@@ -52,7 +52,7 @@ class Journal:
         with self._damage():
             if known.idx and (not path.exists() or not path.stat().st_size):
                 raise self._damaged(f"it is gone, and once held change {known.idx}")
-            new = _create_private(path)
+            new = create_private(path)
             self._connect()
             try:
                 if new or not self._has_tables():
@@ -181,7 +181,7 @@ class Journal:
 
     def backup(self, path: Path) -> None:
         """Copy the whole journal into a new private file, consistent and durable."""
-        _create_private(path)
+        create_private(path)
         copy = sqlite3.connect(path)
         try:
             self._reader.backup(copy)
@@ -197,6 +197,21 @@ class Journal:
             path = self.path.with_name(f"lost-{epoch}-{number}.sqlite")
         self.backup(path)
         return path
+
+    def replace(self, copy: Path) -> Head:
+        """Put a whole copy, checked and on the disk, in this journal's place. Whatever happens in between,
+        there is the old one or the new one. Nobody may use this journal meanwhile."""
+        self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self.close()
+        self._tip.forget()
+        # A log that stayed would be taken for the new file's.
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        copy.replace(self.path)
+        sync_folder(self.path.parent)
+        self._connect()
+        self._tip.write(self.refresh())
+        return self.head
 
     def refresh(self) -> Head:
         """Read the end of the file again: after a commit that failed, the file says how it went."""
@@ -337,7 +352,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _create_private(path: Path) -> bool:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def create_private(path: Path) -> bool:
     """Make the file with mode 0600 first: SQLite gives its write-ahead log the mode of the file."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

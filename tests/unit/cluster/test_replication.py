@@ -7,14 +7,15 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mock_server.cluster import decide, wire
+from mock_server.cluster import leader as leader_module
 from mock_server.cluster import ledger as ledger_module
-from mock_server.cluster import wire
 from mock_server.cluster.follower import Follower
 from mock_server.cluster.leader import Leader
 from mock_server.cluster.ledger import ClusterLedger
@@ -22,6 +23,8 @@ from mock_server.cluster.link import Link
 from mock_server.errors import SmartlicError
 from mock_server.journal import Head, Journal, JournalWorker, next_row
 from tests.cluster.toy import ToyMachine, change
+
+T = TypeVar("T")
 
 
 class MemoryLink(Link):
@@ -84,6 +87,7 @@ async def session(active: Side, standby: Side, *, forced: bool = False) -> tuple
         standby.worker,
         applied=lambda payload: standby.events.append(payload.decode()),
         on_begun=lambda: standby.events.append("begun"),
+        on_copying=lambda done, size: standby.events.append(f"copied {done} of {size}"),
         on_listed=lambda: standby.events.append("listed"),
         on_handover=lambda idx: standby.events.append(f"handover {idx}"),
         on_left=lambda: standby.events.append("left"),
@@ -93,6 +97,13 @@ async def session(active: Side, standby: Side, *, forced: bool = False) -> tuple
     async with asyncio.timeout(5):
         await caught_up.wait()
     return leader, follower
+
+
+def owner_of(side: Side, kind: type[T]) -> T:
+    """The end of a session that a side has."""
+    owner: object = getattr(side.link.handle, "__self__", None)
+    assert isinstance(owner, kind)
+    return owner
 
 
 def play(
@@ -401,3 +412,147 @@ def test_rule_5_after_close_nothing_of_the_old_epoch_is_acknowledged(tmp_path: P
         assert len(standby.machine.writes) == standby.journal.head.idx
 
     play(tmp_path, scenario)
+
+
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole copy from 5 changes up, in small pieces."""
+    monkeypatch.setattr(decide, "COPY_ABOVE", 5)
+    monkeypatch.setattr(wire, "CHUNK_BYTES", 1_000)
+    monkeypatch.setattr(leader_module, "_COPY_WINDOW", 3_000)
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_rule_6_a_whole_copy_takes_the_place_of_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forced: bool
+) -> None:
+    """The follower gets a copy and goes on by journal. What only it had is counted, and kept after force."""
+    few(monkeypatch)
+
+    async def scenario(active: Side, standby: Side) -> None:
+        for number in range(20):
+            await active.ledger.settled(active.ledger.propose(change(f"n{number}"), {"k": b"PEM"}))
+        _, follower = await session(active, standby, forced=forced)
+        sent = [message for message in active.link.sent if isinstance(message, wire.Copy)]
+        assert len(sent) == 1
+        assert sum(isinstance(message, wire.Chunk) for message in active.link.sent) > 10
+        assert follower.cut == 2
+        if forced:
+            assert follower.saved is not None
+            lost = Journal(follower.saved)
+            assert [row.payload for row in lost.read(2)] == [change("x"), change("y")]
+            lost.close()
+        else:
+            assert follower.saved is None
+        active.ledger.lease = time.monotonic() + 60
+        await active.ledger.settled(active.ledger.propose(change("after")))
+        assert standby.ids() == active.ids()
+        assert standby.machine.writes == active.machine.writes
+        assert standby.journal.keys() == {"k": b"PEM"}
+        assert sorted(standby.journal.aggregates()) == sorted(active.journal.aggregates())
+        assert {path.suffix for path in tmp_path.rglob("*-receiving*")} == set()
+        assert {path.suffix for path in tmp_path.rglob("*-sending*")} == set()
+
+    play(tmp_path, scenario, [(1, "a")], [(1, "a"), (1, "x"), (1, "y")])
+    for name in ("a", "b"):
+        again = Journal(tmp_path / name)
+        assert again.head.idx == 22
+        again.close()
+
+
+def test_changes_that_come_while_it_is_copied_follow_by_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Active takes and acknowledges changes during the copy; the follower has them in the end."""
+    few(monkeypatch)
+
+    async def scenario(active: Side, standby: Side) -> None:
+        for number in range(50):
+            active.ledger.propose(change(f"n{number}"))
+        await active.ledger.settled()
+        connected = asyncio.create_task(session(active, standby))
+        number = 0
+        while not any(isinstance(message, wire.CopyEnd) for message in active.link.sent):
+            number += 1
+            await active.ledger.settled(active.ledger.propose(change(f"m{number}")))
+        assert number > 1
+        leader, _ = await connected
+        assert leader.live
+        active.ledger.lease = time.monotonic() + 60
+        await active.ledger.settled()
+        assert standby.journal.head == active.journal.head
+        assert standby.machine.writes == active.machine.writes
+
+    play(tmp_path, scenario)
+
+
+def test_a_copy_that_is_cut_in_the_middle_leaves_the_old_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Standby has what it had before, nothing is left over, and the next session copies again."""
+    few(monkeypatch)
+
+    async def scenario(active: Side, standby: Side) -> None:
+        for number in range(30):
+            active.ledger.propose(change(f"n{number}"))
+        await active.ledger.settled()
+        connected = asyncio.create_task(session(active, standby))
+        while not any(event.startswith("copied 5000") for event in standby.events):
+            await asyncio.sleep(0)
+        follower, leader = owner_of(standby, Follower), owner_of(active, Leader)
+        connected.cancel()
+        await follower.close()
+        leader.close()
+        await active.worker.copy(lambda: None)
+        assert standby.ids() == [(1, change("old"))]
+        assert not [path for path in tmp_path.iterdir() if "ing" in path.name]
+        for side in (active, standby):
+            side.link = MemoryLink()
+            side.events = []
+        await session(active, standby)
+        assert standby.ids() == active.ids()
+        assert standby.machine.writes == active.machine.writes
+
+    play(tmp_path, scenario, [], [(1, "old")])
+
+
+def test_a_copy_that_was_altered_on_its_way_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other bytes in it the old journal stays, and the session ends."""
+    few(monkeypatch)
+
+    async def scenario(active: Side, standby: Side) -> None:
+        for number in range(30):
+            active.ledger.propose(change(f"n{number}"))
+        await active.ledger.settled()
+        real = MemoryLink.send
+
+        def send(link: MemoryLink, message: wire.Message) -> None:
+            if isinstance(message, wire.Chunk) and b"n17" in message.data:
+                message = wire.Chunk(message.data.replace(b"n17", b"n71"))
+            real(link, message)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryLink, "send", send)
+            connected = asyncio.create_task(session(active, standby))
+            while not any(event.startswith("broken") for event in standby.events):
+                await asyncio.sleep(0)
+        connected.cancel()
+        assert standby.link.closed
+        assert standby.ids() == [(1, change("old"))]
+        assert standby.machine.writes == {"old": 1}
+        assert not list(tmp_path.glob("b-receiving*"))
+
+    play(tmp_path, scenario, [], [(1, "old")])
+
+
+@given(st.integers(0, 100_000), st.integers(0, 100_000))
+def test_who_is_near_or_lacks_little_gets_no_copy(lacks: int, has: int) -> None:
+    """A copy is for who lacks thousands of changes and a good part of all."""
+    everything = lacks + has
+    copied = decide.by_copy(lacks=lacks, all_changes=everything)
+    if copied:
+        assert lacks > decide.COPY_ABOVE
+        assert has < 3 * lacks
+    if lacks == everything > decide.COPY_ABOVE:
+        assert copied
