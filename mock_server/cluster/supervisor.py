@@ -12,11 +12,12 @@ import json
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mock_server.cluster import config, console, decide, status
+from mock_server.cluster import config, console, decide, logins, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
 from mock_server.cluster.commands import table
@@ -211,6 +212,8 @@ class Supervisor:
                 return await self.status()
             case "console":
                 return await self._console(self._child(request), str(request.get("line", "")))
+            case "console.login":
+                return await self._login(self._child(request), str(request.get("terminal", "")))
             case "down":
                 for child in self._standby_first():
                     await child.end()
@@ -272,6 +275,13 @@ class Supervisor:
 
     def _recorded(self, name: str) -> State | None:
         return status.recorded_state(self.layout, name)
+
+    async def _login(self, child: Child, terminal: str) -> dict[str, Any]:
+        """When and where somebody was at this console before; None: never."""
+        last = logins.last(self.layout, child.name)
+        logins.remember(self.layout, child.name, terminal, time.time())
+        address = self.config.node(child.name).host
+        return {"last": last, "address": address}
 
     async def _console(self, child: Child, line: str) -> Talk:
         found = table.read(line)

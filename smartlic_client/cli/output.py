@@ -12,7 +12,7 @@ import click
 from smartlic_client.cli.lazy import NoVerbError
 from smartlic_client.errors import CallerError, SmartlicError, problem
 
-__all__ = ["emit", "note", "printable", "run", "say", "wants_json"]
+__all__ = ["complain", "emit", "note", "printable", "run", "say", "wants_json"]
 
 USAGE = 64
 DEFECT = 70
@@ -92,7 +92,7 @@ def _run(group: click.Group, program: str) -> int:
             finally:
                 json_output = wants_json()
     except SmartlicError as error:
-        return _failed(error.as_dict(), error.exit_code, json_output)
+        return complain(error.as_dict(), error.exit_code, json_output)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.UsageError as error:
@@ -101,11 +101,11 @@ def _run(group: click.Group, program: str) -> int:
         where = error.ctx.command_path if error.ctx else program
         mend = f"See `{where} --help`."
         wrong = {"code": "usage", "sentence": error.format_message(), "mend": mend, "context": {}}
-        return _failed(wrong, USAGE, wants_json())
+        return complain(wrong, USAGE, wants_json())
     except (click.Abort, KeyboardInterrupt):
         mend = "Call it again: what was under way is kept, and goes on."
         stopped = {"code": "interrupted", "sentence": "Interrupted.", "mend": mend, "context": {}}
-        return _failed(stopped, INTERRUPTED, json_output or wants_json())
+        return complain(stopped, INTERRUPTED, json_output or wants_json())
     except BrokenPipeError:
         # The reader has gone (`| head`): nothing is wrong, and nothing can be said.
         _mute()
@@ -116,7 +116,7 @@ def _run(group: click.Group, program: str) -> int:
         mend = "Please report it. SMARTLIC_DEBUG=1 shows where it happened."
         sentence = f"A defect of this program: {type(error).__name__}."
         defect = {"code": "defect", "sentence": sentence, "mend": mend, "context": {}}
-        return _failed(defect, DEFECT, json_output)
+        return complain(defect, DEFECT, json_output)
     return 0
 
 
@@ -129,7 +129,8 @@ def _help(error: NoVerbError) -> int:
     return USAGE
 
 
-def _failed(error: dict[str, Any], exit_code: int, json_output: bool) -> int:
+def complain(error: dict[str, Any], exit_code: int, json_output: bool) -> int:
+    """An error (`SmartlicError.as_dict`), as all are shown; its exit code."""
     try:
         if json_output:
             _json({"ok": False, "error": error, "exit_code": exit_code})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
 import signal
 import socket
 import subprocess
@@ -21,6 +18,7 @@ from mock_server.cluster.client import control_path
 from smartlic_client.errors import SmartlicError
 from tests.cluster.upper import Up
 from tests.support import Program, program
+from tests.terminal import Terminal
 
 pytestmark = pytest.mark.real
 
@@ -131,46 +129,20 @@ def test_input_that_is_no_text_or_not_there(cluster: Up, mock: Program, input_: 
     assert b"is no." in done.stdout
 
 
-def at_terminal(mock: Program, keys: bytes) -> tuple[int, str]:
-    """Run toy_ask at a terminal of its own, type `keys` when it asks; its exit code and what was seen."""
-    main, other = pty.openpty()
-    with subprocess.Popen(
-        mock.command("console", "primary", "toy_ask"),
-        stdin=other,
-        stdout=other,
-        stderr=other,
-        env=mock.environment,
-        start_new_session=True,
-        preexec_fn=lambda: _own_terminal(other),
-    ) as process:
-        os.close(other)
-        seen = b""
-        with contextlib.suppress(OSError):  # the end of a terminal
-            while chunk := os.read(main, 1000):
-                before = seen.count(b"[y/N] ")
-                seen += chunk
-                if not before and b"[y/N] " in seen:
-                    os.write(main, keys)
-        os.close(main)
-        return process.wait(20), seen.decode()
-
-
-def _own_terminal(descriptor: int) -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(descriptor, termios.TIOCSCTTY, 0)
-
-
 def test_ctrl_c_at_a_question_is_no(cluster: Up, mock: Program) -> None:
     """Ctrl-C and Ctrl-D answer no, and the command ends in order; yes goes on to the next question."""
-    code, seen = at_terminal(mock, b"\x03")
-    assert (code, left(cluster, "declined").exists()) == (1, True)
-    assert "'' is no." in seen
-    code, seen = at_terminal(mock, b"\x04")
-    assert (code, "'' is no." in seen) == (1, True)
-    code, seen = at_terminal(mock, b"yes\nHugo\n")
-    assert (code, "It is 'Hugo'." in seen) == (0, True), seen
+    for keys, code, seen in (
+        ("\x03", 1, "'' is no."),
+        ("\x04", 1, "'' is no."),
+        ("yes\nHugo\n", 0, "'Hugo'"),
+    ):
+        with Terminal(mock, "console", "primary", "toy_ask") as terminal:
+            terminal.expect("[y/N] ")
+            terminal.keys(keys)
+            terminal.expect(seen)
+            assert terminal.ended() == code
+        assert left(cluster, "declined").exists() is bool(code)
+        left(cluster, "declined").unlink(missing_ok=True)
 
 
 def raw(cluster: Up, *lines: bytes, then: str = "close") -> None:

@@ -42,9 +42,12 @@ _COMMANDS = (
         changes=True,
     ),
     Command("version", "Show the version"),
+    Command("exit", "Leave the console; so do logout and Ctrl-D"),
     Command("help", "Show the commands, or what one of them does", operands=("[COMMAND]",)),
 )
 COMMANDS = {command.name: command for command in _COMMANDS}
+LEAVING = ("exit", "logout")
+"""At these a console is left; elsewhere they do nothing."""
 
 
 def read(line: str) -> tuple[Command, Arguments] | None:
@@ -55,7 +58,7 @@ def read(line: str) -> tuple[Command, Arguments] | None:
         raise COMMAND_USAGE(command=line.split()[0], detail=str(error).lower(), usage="help") from None
     if not words:
         return None
-    name, *rest = words
+    name, *rest = ["exit"] if words == ["logout"] else words
     command = find(name)
     known = {option for option, _ in command.options}
     options = [word for word in rest if word.startswith("-")]
@@ -105,5 +108,21 @@ def plain(command: Command, arguments: Arguments) -> list[str] | None:
             return help_lines(arguments)
         case "version":
             return [f"smartlic mock {importlib.metadata.version('smartlic')}"]
+        case "exit":
+            return []
         case _:
             return None
+
+
+def completions(before: str) -> list[str]:
+    """The words that the last one of a line, not finished yet, may become."""
+    words = before.split()
+    if not before or before[-1].isspace():
+        words.append("")
+    *done, begun = words or [""]
+    if not done or done == ["help"]:
+        known = [*COMMANDS]
+    else:
+        command = COMMANDS.get(done[0])
+        known = [option for option, _ in command.options if option not in done] if command else []
+    return [word for word in known if word.startswith(begun)]
