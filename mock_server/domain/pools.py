@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mock_server.domain.state import Instance, Lot, Origin, Pool, State, pool_key
+from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Instance, Lot, Origin, Pool, State, pool_key
 
 __all__ = ["Touched", "move", "move_all", "put", "replace", "use"]
 
@@ -29,7 +29,8 @@ def replace(
     """What the account has of the entitlement by CSSM is now `lots`, by virtual account."""
     for pool in _of_account(state, account, tag):
         pool.lots = {key: lot for key, lot in pool.lots.items() if lot.origin is not Origin.CSSM}
-    for virtual_account, parts in lots.items():
+    nothing: Mapping[str, Iterable[Lot]] = {DEFAULT_VIRTUAL_ACCOUNT: ()}  # the account knows of it, at least
+    for virtual_account, parts in (lots or nothing).items():
         pool = _ensure(state, account, virtual_account, tag, name, touched)
         for lot in parts:
             _set(pool, lot)
