@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from mock_server.cluster import client, config
+from smartlic_client.errors import SmartlicError
+from tests.cli.harness import until
 from tests.cluster.upper import Up
 from tests.support import Program, program
 from tests.terminal import Terminal
@@ -167,7 +169,7 @@ def test_pasted_lines_are_commands_one_by_one(shared: Up, tmp_path: Path) -> Non
 
 def test_ctrl_c_leaves_a_command_to_itself(shared: Up, tmp_path: Path) -> None:
     """Ctrl-C while a command runs: the prompt comes again, the command goes on, another one is refused."""
-    go = config.Layout(shared.folder).node("primary") / "go"
+    folder = config.Layout(shared.folder).node("primary")
     with Terminal(tool(shared, tmp_path), "console", "primary") as console:
         console.expect(">>")
         console.keys("toy_slow\n")
@@ -176,14 +178,20 @@ def test_ctrl_c_leaves_a_command_to_itself(shared: Up, tmp_path: Path) -> None:
         console.expect("toy_slow goes on without this console", ">>")
         console.keys("toy_slow\n")
         console.expect("[console-busy]", ">>")
-        go.touch()
-        for _ in range(50):
-            console.keys("toy_slow\n")
-            if "done" in console.expect(">>"):
-                break
-        else:
-            pytest.fail("the console stayed busy")
-    go.unlink()
+        (folder / "go").touch()
+        until((folder / "slow-done").exists, "the command goes on to its end")
+        (folder / "go").unlink()
+        until(lambda: _free(shared), "the console of the server is free again")
+        console.keys("version\n")
+        console.expect("smartlic mock", ">>")
+
+
+def _free(cluster: Up) -> bool:
+    try:
+        return bool(cluster.console("primary", "toy_ask"))
+    except SmartlicError as error:
+        assert error.code == "console-busy"
+        return False
 
 
 def test_a_dumb_terminal(shared: Up, tmp_path: Path) -> None:
