@@ -1,13 +1,14 @@
 # Each target makes the virtual environment that it needs when it is missing, and says what it does.
 PYTHON ?= python3
 VENV ?= .venv
+SCENARIO ?= B
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test check judges bench drill-real docs clean
 
 help:
-	@echo "make demo        play scenario B on a real two-server cluster, and check each step"
+	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
 	@echo "make test        the tests (no root, under 10 minutes with the installation)"
 	@echo "make check       ruff, mypy --strict, the import contracts, and that generated pages are up to date"
 	@echo "make judges      outside tools that judge what we make (may install packages)"
@@ -33,7 +34,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.server
 
 demo: $(VENV)/.server
-	@$(BIN)/smartlic-mock demo
+	@$(BIN)/smartlic-mock demo --scenario $(SCENARIO)
 
 test: $(VENV)/.dev
 	@echo "Running the tests"

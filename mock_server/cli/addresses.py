@@ -12,19 +12,21 @@ __all__ = ["address_options"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def address_options(primary: str | None, secondary: str | None, vip: str | None) -> Callable[[F], F]:
-    """--primary, --secondary, --vip and the ports. None: the cluster's own defaults, shown in the help."""
+def address_options(
+    primary: str | None, secondary: str | None, vip: str | None, *, shown: str = ""
+) -> Callable[[F], F]:
+    """--primary, --secondary, --vip and the ports. None: not given; `shown`: what the help says of that."""
     port = click.IntRange(1, 65535)
 
-    def shown(given: str | None, default: str) -> dict[str, Any]:
-        return {"default": given, "show_default": given or default}
+    def defaults(given: str | None, default: str) -> dict[str, Any]:
+        return {"default": given, "show_default": given or shown or default}
 
     options = [
-        click.option("--primary", metavar="ADDRESS", help="The Primary's.", **shown(primary, "127.0.0.5")),
+        click.option("--primary", metavar="ADDRESS", help="The Primary's.", **defaults(primary, "127.0.0.5")),
         click.option(
-            "--secondary", metavar="ADDRESS", help="The Secondary's.", **shown(secondary, "127.0.0.10")
+            "--secondary", metavar="ADDRESS", help="The Secondary's.", **defaults(secondary, "127.0.0.10")
         ),
-        click.option("--vip", metavar="ADDRESS", help="The virtual IP.", **shown(vip, "127.0.0.12")),
+        click.option("--vip", metavar="ADDRESS", help="The virtual IP.", **defaults(vip, "127.0.0.12")),
         click.option("--device-port", type=port, show_default="4443", help="Where devices are served."),
         click.option("--gui-port", type=port, show_default="8443", help="Where the pages are served."),
         click.option("--peer-port", type=port, show_default="5405", help="Heartbeat and replication."),

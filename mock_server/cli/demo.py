@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,29 +14,41 @@ from smartlic_client.cli.output import wants_json
 
 
 @click.command("demo")
-@address_options("127.0.0.11", "127.0.0.9", "127.0.0.14")
+@click.option(
+    "--scenario",
+    "letter",
+    type=click.Choice(["A", "B", "C", "all"], case_sensitive=False),
+    default="B",
+    show_default=True,
+    help="A: accounts are synchronized; B: products register by the VIP; C: back to a stand-alone server.",
+)
+@address_options(None, None, None, shown="the scenario's")
 @click.option(
     "-f", "--folder", type=click.Path(file_okay=False), help="Work in this folder; by default a new one."
 )
 @click.option("--pause", is_flag=True, help="Wait for Enter between steps.")
 @click.option("--fast", is_flag=True, help="Do not wait; this is the default.")
-def command(folder: str | None, pause: bool, fast: bool, **given: Any) -> None:
-    """Play scenario B: two servers, a failover, a fallback, four product instances; check each step.
+def command(letter: str, folder: str | None, pause: bool, fast: bool, **given: Any) -> None:
+    """Play a scenario on a cluster of two real servers, and check each step.
 
-    Where a machine has one address only, give it for all three: ports stand for servers then.
+    By default on the addresses of the operators' procedure: 127.0.0.11, .9 and .14 for B, and .5, .10 and
+    .12 for A and C. Where a machine has one address only, give it for all three: ports stand for servers
+    then.
     """
-    from mock_server.demo.run import perform
-    from mock_server.demo.stage import Addresses
+    from mock_server.demo.run import Settings, perform
+    from mock_server.demo.scenarios import SCENARIOS
 
-    addresses = Addresses(**{name: value for name, value in given.items() if value is not None})
     quiet = wants_json()
-    right, report = perform(
-        addresses,
+    settings = Settings(
+        given={name: value for name, value in given.items() if value is not None},
         folder=Path(folder) if folder else None,
         pause=pause and not fast and not quiet,
         quiet=quiet,
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the cluster is stopped in order then, too
+    wanted = list(SCENARIOS.values()) if letter == "all" else [SCENARIOS[letter]]
+    right, steps = perform(wanted, settings)
     if quiet:
-        click.echo(report.read_text(encoding="utf-8"), nl=False)
+        click.echo(steps.read_text(encoding="utf-8"), nl=False)
     if not right:
         sys.exit(1)

@@ -1,20 +1,17 @@
-"""How a play looks: Rich on a terminal, plain text elsewhere. And `steps.json`, for machines."""
+"""How a play looks: Rich on a terminal, plain text elsewhere."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mock_server.demo.play import Played
+from mock_server.demo.play import Played, Shown
 from mock_server.demo.stage import Stage
 
-__all__ = ["Screen", "write_steps"]
+__all__ = ["Screen", "words"]
 
 
 class Screen:
@@ -44,11 +41,14 @@ class Screen:
             lines.add_row("", Text("wanted", style="red"), words(played.expected))
         self.console.print(lines)
 
-    def servers(self, status: dict[str, Any]) -> None:
-        table = Table(title="Both servers", title_justify="left", title_style="")
-        table.add_column("")
-        for name in status["servers"]:
-            table.add_column(name.capitalize())
+    def table(self, shown: Shown, stage: Stage) -> None:
+        """The table that a step shows after it; none for ""."""
+        if shown:
+            {"servers": self._servers, "accounts": self._accounts, "instances": self._instances}[shown](stage)
+
+    def _servers(self, stage: Stage) -> None:
+        status = stage.status()
+        table = _titled("Both servers", "", *(name.capitalize() for name in status["servers"]))
         for field in ("address", "role", "cluster", "database"):
             table.add_row(field, *(str(server[field]) for server in status["servers"].values()))
         holder = status["vip"]["holder"]
@@ -56,10 +56,14 @@ class Screen:
         self.console.print(table)
         self.console.print(f"Heartbeat: {status['heartbeat']}")
 
-    def instances(self, stage: Stage) -> None:
-        table = Table(title="Product Instances", title_justify="left", title_style="")
-        for header in ("Name", "Product type", "Last contact", "Licenses"):
-            table.add_column(header)
+    def _accounts(self, stage: Stage) -> None:
+        table = _titled("Accounts", "Name", "Status", "Last synchronization")
+        for found in stage.accounts():
+            table.add_row(found["name"], found["status"], found["last_sync"] or "never")
+        self.console.print(table)
+
+    def _instances(self, stage: Stage) -> None:
+        table = _titled("Product Instances", "Name", "Product type", "Last contact", "Licenses")
         for name, found in stage.instances().items():
             used = ", ".join(f"{entry['license']}: {entry['count']}" for entry in found["licenses"])
             table.add_row(name, found["product_type"], found["last_contact"], used)
@@ -69,10 +73,19 @@ class Screen:
         self.console.print(Text(text, style=style), soft_wrap=True)
 
 
+def _titled(title: str, *headers: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="")
+    for header in headers:
+        table.add_column(header)
+    return table
+
+
 def words(value: Any) -> str:
     """An observation as a person reads it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if value is None:
+        return "none"
     if isinstance(value, dict):
         inner = (
             f"{key} ({words(item)})" if isinstance(item, dict) else f"{key}: {words(item)}"
@@ -82,13 +95,3 @@ def words(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(words(item) for item in value) or "nothing"
     return str(value)
-
-
-def write_steps(path: Path, scenario: str, played: Sequence[Played]) -> None:
-    """id, done, observed, expected and ok of each step."""
-    data = {
-        "scenario": scenario,
-        "ok": bool(played) and all(step.ok for step in played),
-        "steps": [step.as_dict() for step in played],
-    }
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")

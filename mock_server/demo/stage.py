@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from typing import Any
 import requests
 
 from mock_server.cluster.client import call, console
-from mock_server.cluster.config import load
-from mock_server.errors import PROBLEMS, CommunicationError, problem
+from mock_server.cluster.config import ClusterConfig, load
+from mock_server.errors import PROBLEMS, CallerError, CommunicationError, problem
 from smartlic_client.device import Device
 from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol.identity import IdToken, Udi
@@ -27,6 +28,12 @@ NOT_UP = problem(
     CommunicationError,
     "The cluster did not start: {why}",
     "Look at {folder}; with addresses of your own: --primary, --secondary, --vip.",
+)
+NO_NAME = problem(
+    "no-name-for-address",
+    CallerError,
+    "Nothing on this machine leads to {address} by a name, and it stands for the Primary as for the VIP.",
+    "Give 127.0.0.1 for all three, or give three addresses; or name it in /etc/hosts after this host.",
 )
 TITLE = "On-Prem License Workspace"
 WAIT = 10.0
@@ -52,6 +59,9 @@ class Stage:
         self.anchor = folder / "trust-anchor.pem"
         self.config = load(self.cluster)
         self.token = ""
+        self.notes: dict[str, Any] = {}
+        """What a step keeps for a later look, by its id."""
+        self.product_host = host_of_products(self.config)
 
     # ---- the servers --------------------------------------------------------------------------------------
     def ask(self, operation: str, **fields: Any) -> dict[str, Any]:
@@ -88,6 +98,8 @@ class Stage:
             return f"not trusted: {error}"
         except requests.exceptions.ConnectionError:
             return "down"
+        except requests.exceptions.RequestException as error:
+            return f"no answer: {type(error).__name__}"
         return (
             "answers" if answer.status_code == 200 and TITLE in answer.text else f"HTTP {answer.status_code}"
         )
@@ -96,9 +108,11 @@ class Stage:
     @property
     def url(self) -> str:
         """The Transport Gateway URL with the VIP."""
-        vip = self.config.vip
-        host = f"[{vip.host}]" if ":" in vip.host else vip.host
-        return f"https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler"
+        return self.url_of(self.product_host, self.config.vip.device_port)
+
+    def url_of(self, host: str, port: int) -> str:
+        shown = f"[{host}]" if ":" in host else host
+        return f"https://{shown}:{port}/Transportgateway/services/DeviceRequestHandler"
 
     def make_device(self, name: str, pid: str, serial: str, software: str) -> str:
         folder = self.devices / name
@@ -133,12 +147,39 @@ class Stage:
         return {name: Device.peek(self.devices / name)[0].registration.value for name in names}
 
     # ---- what the pages show ------------------------------------------------------------------------------
+    def accounts(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("account.list")["accounts"]
+        return found
+
+    def account(self, name: str) -> dict[str, Any]:
+        """A local account as its page shows it; empty if there is none of that name."""
+        return next((row for row in self.accounts() if row["name"] == name), {})
+
     def instances(self) -> dict[str, dict[str, Any]]:
         return {found["name"]: found for found in self.ask("instance.list")["instances"]}
 
     def in_use(self) -> dict[str, int]:
         """License → count in use, as the licenses page shows it."""
         return {row["license"]: row["in_use"] for row in self.ask("license.list")["licenses"]}
+
+
+def host_of_products(config: ClusterConfig) -> str:
+    """What products have in their URL for the VIP: its address.
+
+    Where one address stands for all, it is the Primary's too, and so the first Host Common Name. A name that
+    leads to it is then the VIP's, so that setting it changes something.
+    """
+    vip = config.vip.host
+    if vip != config.nodes.primary.host:
+        return vip
+    for name in ("localhost", socket.gethostname(), socket.getfqdn()):
+        try:
+            found = {entry[4][0] for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+        except OSError:
+            continue
+        if vip in found:
+            return name
+    raise NO_NAME(address=vip)
 
 
 @contextmanager
