@@ -60,7 +60,9 @@ def make(context: NodeContext) -> Service:
 
 
 def main(folder: str, *hosts: str) -> None:
-    supervisor = Supervisor(folder, config.configure(*hosts), "benchmarks.nodisk:make")
+    supervisor = Supervisor(
+        folder, config.configure(*hosts), "benchmarks.nodisk:make", "mock_server.cssm.main"
+    )
     asyncio.run(supervisor.serve(lambda _status: print("up", flush=True)))
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "der_chain",
     "ends_within",
     "fingerprint",
+    "general_name",
     "new_authority",
     "new_root",
     "pem_chain",
@@ -86,7 +87,9 @@ class Issuer:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._builder(_name(common_name), key.public_key(), purpose, now)
         if alternative_names:
-            names = x509.SubjectAlternativeName([_general(name) for name in dict.fromkeys(alternative_names)])
+            names = x509.SubjectAlternativeName(
+                [general_name(name) for name in dict.fromkeys(alternative_names)]
+            )
             builder = builder.add_extension(names, critical=False)
         certificate = builder.sign(self.key, hashes.SHA256())
         return Issued(certificate, self.chain, signing.dump_key(key).encode())
@@ -163,7 +166,8 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-def _general(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
+    """The name as SAN: iPAddress or dNSName."""
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:

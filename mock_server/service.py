@@ -5,19 +5,20 @@ While the node is Active there is a `Serving`; on a Standby there is none, and t
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 
-from cryptography import x509
-
-from mock_server import pki
+from mock_server import issuing, pki
 from mock_server.cluster.machine import ASGIApp, ControlHandler, Ledger, NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
-from mock_server.control import handlers
-from mock_server.cssm import Cssm
+from mock_server.control import browser, handlers
+from mock_server.cssm.port import CssmClient, CssmPort
+from mock_server.cssm.problems import CSSM_UNREACHABLE
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
 from mock_server.serving import Serving
+from mock_server.syncing import Synchronizer
 from mock_server.web.devices import DeviceEndpoint
 from mock_server.web.gui import GuiEndpoint
 
@@ -25,13 +26,18 @@ __all__ = ["LicensingService", "make"]
 
 
 class LicensingService:
-    """What a node serves, and what its control socket does for the domain."""
+    """What a node serves, and what its control socket does for the domain.
 
-    def __init__(self, context: NodeContext) -> None:
+    `cssm`: how it reaches CSSM; by default the process whose socket the cluster's folder names. For one in
+    this process: `LicensingService(context, local.port)`, see `cssm.port.LocalCssm`.
+    """
+
+    def __init__(self, context: NodeContext, cssm: CssmPort | None = None) -> None:
         self.context = context
         self.machine = LicensingMachine()
-        self.cssm = Cssm(context.folder / "cssm")
+        self.cssm: CssmPort = cssm or CssmClient.over_socket(context.folder / "cssm")
         self.serving: Serving | None = None
+        self._looking: asyncio.Task[None] | None = None
         self.control: Mapping[str, ControlHandler] = handlers(self.active)
 
     def active(self) -> Serving:
@@ -50,8 +56,13 @@ class LicensingService:
         return GuiEndpoint(self.context.status, self.anchor)
 
     def anchor(self) -> tuple[bytes, str]:
-        pem = self.cssm.anchor()
-        return pem, pki.fingerprint(x509.load_pem_x509_certificate(pem))
+        """The trust anchor in PEM, and its fingerprint: kept here, so that it is there without CSSM."""
+        kept = self.active().kept_anchor
+        if kept is None:
+            raise CSSM_UNREACHABLE(
+                why="it has not been reached since this release was installed", retry_after=1
+            )
+        return pki.to_pem(kept), pki.fingerprint(kept)
 
     def device_tls(self) -> ssl.SSLContext | None:
         return self.active().device_tls
@@ -62,11 +73,19 @@ class LicensingService:
     async def activate(self, ledger: Ledger) -> None:
         serving = Serving(self.context, self.machine, ledger, self.cssm)
         if not self.machine.state.settings.certificates:
-            await serving.first_certificates()
+            await issuing.first_certificates(serving)
         self.serving = serving
+        self._looking = asyncio.get_running_loop().create_task(Synchronizer(serving).look())
 
     def deactivate(self) -> None:
         self.serving = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    async def torn_down(self) -> None:
+        """This server has become a stand-alone one: what a teardown deletes is gone."""
+        await browser.deleted_by_teardown(self.active())
 
     def applied(self, payload: bytes) -> None:
         """Nothing needs to be told: the machine is the state."""

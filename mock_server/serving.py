@@ -1,4 +1,4 @@
-"""What there is on a node while it is Active: the ledger, the issuers, and what TLS shows."""
+"""What there is on a node while it is Active: the ledger, keys and certificates, and what TLS shows."""
 
 from __future__ import annotations
 
@@ -12,25 +12,20 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mock_server import pki, tls
 from mock_server.cluster.machine import Ledger, NodeContext
-from mock_server.cssm import Cssm
-from mock_server.domain import administration, devices, events
+from mock_server.cssm.port import CssmPort
+from mock_server.domain import devices, events
 from mock_server.domain.apply import LicensingMachine
-from mock_server.domain.state import DEFAULT_ACCOUNT, State
+from mock_server.domain.state import State
 from mock_server.web.devices import Desk
 from smartlic_client.protocol import signing
 
-__all__ = ["Serving"]
-
-_SERVED = ("product", "browser")
-_RENEW_BEFORE = 30  # days
-_ANSWERS_NAME = "SSM On-Prem licensing answers"
+__all__ = ["Serving", "key_name"]
 
 
-def _key_name(title: str, certificate: x509.Certificate) -> str:
+def key_name(title: str, certificate: x509.Certificate) -> str:
     """A name that a key has for good: a change that is cut from a journal leaves the former key usable."""
     return f"{title}-{certificate.serial_number:x}"
 
@@ -38,7 +33,9 @@ def _key_name(title: str, certificate: x509.Certificate) -> str:
 class Serving:
     """Made when the node becomes Active, and thrown away when it is no more."""
 
-    def __init__(self, context: NodeContext, machine: LicensingMachine, ledger: Ledger, cssm: Cssm) -> None:
+    def __init__(
+        self, context: NodeContext, machine: LicensingMachine, ledger: Ledger, cssm: CssmPort
+    ) -> None:
         self.context = context
         self.machine = machine
         self.ledger = ledger
@@ -62,21 +59,46 @@ class Serving:
         else:
             await self.ledger.settled()
 
-    def chain(self, name: str) -> tuple[bytes, bytes]:
-        """Chain and key of a certificate, in PEM."""
-        chain = self._certificates(name)
-        return b"".join(map(pki.to_pem, chain)), self.ledger.key(_key_name(name, chain[0]))
-
-    def issuer(self, name: str) -> pki.Issuer:
-        chain = self._certificates(name)
-        return pki.Issuer(chain[0], self._key(name, chain[0]), chain)
-
-    def _certificates(self, name: str) -> tuple[x509.Certificate, ...]:
+    def certificates(self, name: str) -> tuple[x509.Certificate, ...]:
+        """The chain of a certificate, itself first."""
         chain = self.state.settings.certificates[name]
         return tuple(x509.load_der_x509_certificate(base64.b64decode(c)) for c in chain)
 
-    def _key(self, name: str, certificate: x509.Certificate) -> signing.PrivateKey:
-        return signing.load_key(self.ledger.key(_key_name(name, certificate)).decode())
+    def chain(self, name: str) -> tuple[bytes, bytes]:
+        """Chain and key of a certificate, in PEM."""
+        chain = self.certificates(name)
+        return b"".join(map(pki.to_pem, chain)), self._key_pem(name, chain[0])
+
+    def issuer(self, name: str) -> pki.Issuer:
+        chain = self.certificates(name)
+        return pki.Issuer(chain[0], self.key(name), chain)
+
+    def key(self, name: str) -> signing.PrivateKey:
+        """The key of a certificate."""
+        return signing.load_key(self._key_pem(name, self.certificates(name)[0]).decode())
+
+    def _key_pem(self, name: str, certificate: x509.Certificate) -> bytes:
+        settings = self.state.settings
+        given = settings.browser_key if name == "browser" else ""
+        return self.ledger.key(given or key_name(name, certificate))
+
+    @property
+    def kept_anchor(self) -> x509.Certificate | None:
+        """The licensing root that this cluster keeps, so that products have it while CSSM is away."""
+        return self.certificates("root")[0] if "root" in self.state.settings.certificates else None
+
+    async def anchor(self) -> x509.Certificate:
+        """The licensing root. An old journal does not have it: then CSSM is asked, and it is kept."""
+        kept = self.kept_anchor
+        if kept is None:
+            kept = await self.cssm.anchor()
+            await self.commit("system", [events.AnchorKept(root=pki.der_chain([kept])[0])])
+        return kept
+
+    def renew_tls(self) -> None:
+        """Show the present certificates from the next handshake on; connections that are open go on."""
+        tls.load(self.device_tls, *self.chain("product"))
+        tls.load(self.gui_tls, *self.chain("browser"))
 
     @cached_property
     def device_tls(self) -> ssl.SSLContext:
@@ -89,7 +111,7 @@ class Serving:
     @cached_property
     def desk(self) -> Desk:
         issuer = self.issuer("id-ca")
-        key = self._key("answers", self._certificates("answers")[0])
+        key = self.key("answers")
 
         def issue(public_key: signing.PublicKey, piid: str) -> devices.IssuedCertificate:
             certificate = issuer.identity(public_key, piid, now=datetime.datetime.now(datetime.UTC))
@@ -107,80 +129,3 @@ class Serving:
             certificates=self.state.settings.certificates["answers"],
             id_chain=self.state.settings.certificates["id-ca"],
         )
-
-    def served_hosts(self) -> list[str]:
-        config = self.context.config
-        return [config.nodes.primary.host, config.nodes.secondary.host, config.vip.host]
-
-    async def first_certificates(self) -> None:
-        """A new server: a local account, its own CA, and the Primary's address as first Host Common Name."""
-        self.cssm.create()
-        now = datetime.datetime.now(datetime.UTC)
-        name = self.context.config.nodes.primary.host
-        certificates: dict[str, list[str]] = {}
-        keys: dict[str, bytes] = {}
-        ca_key, id_key = signing.new_key(), signing.new_key()
-        ca, ca_chain = self.cssm.certify_authority("SSM On-Prem CA", ca_key.public_key(), now)
-        authority = pki.Issuer(ca, ca_key, ca_chain)
-        _, id_chain = pki.new_authority(
-            authority,
-            "SSM On-Prem ID CA",
-            id_key.public_key(),
-            now=now,
-            path_length=0,
-            only_for=ExtendedKeyUsageOID.CLIENT_AUTH,
-        )
-        for title, key, chain in (("ca", ca_key, ca_chain), ("id-ca", id_key, id_chain)):
-            certificates[title] = pki.der_chain(chain)
-            keys[_key_name(title, chain[0])] = signing.dump_key(key).encode()
-        answers = authority.leaf(_ANSWERS_NAME, pki.ANSWERS, now=now)
-        for title, issued in {"answers": answers, **self._served(authority, name, now)}.items():
-            certificates[title] = issued.der_chain
-            keys[_key_name(title, issued.certificate)] = issued.key_pem
-        installed = events.CertificatesInstalled(served_name=name, generation=1, certificates=certificates)
-        account = administration.create_account(
-            self.state, DEFAULT_ACCOUNT, f"{DEFAULT_ACCOUNT} Smart Account", "On-Prem"
-        )
-        await self.commit("system", [events.CommonNameSet(name=name), installed, *account], keys)
-
-    def _served(self, authority: pki.Issuer, name: str, now: datetime.datetime) -> dict[str, pki.Issued]:
-        """The two certificates that TLS shows: CN and the same name as SAN (names, "Measured")."""
-        hosts = [name, *self.served_hosts()]
-        return {
-            "product": authority.leaf(name, pki.PRODUCT, now=now, alternative_names=[name]),
-            "browser": authority.leaf(name, pki.BROWSER, now=now, alternative_names=hosts),
-        }
-
-    async def synchronize(self, names: list[str]) -> bool:
-        """Synchronize local accounts with CSSM. True: there are new certificates (B1.5).
-
-        They are made when the Host Common Name has changed, and when the present ones end soon.
-        """
-        async with self.changing_certificates:
-            self.cssm.anchor()  # CSSM has to be there
-            now = datetime.datetime.now(datetime.UTC)
-            happened = administration.synchronize(self.state, names)
-            keys: dict[str, bytes] = {}
-            settings = self.state.settings
-            other_name = administration.regeneration_due(self.state, names)
-            renewed = other_name or any(
-                pki.ends_within(self._certificates(title)[0], _RENEW_BEFORE, now) for title in _SERVED
-            )
-            if renewed:
-                name = settings.common_name if other_name else settings.served_name
-                made = self._served(self.issuer("ca"), name, now)
-                keys = {
-                    _key_name(title, issued.certificate): issued.key_pem for title, issued in made.items()
-                }
-                happened.append(
-                    events.CertificatesInstalled(
-                        served_name=name,
-                        generation=settings.generation + 1,
-                        certificates={title: issued.der_chain for title, issued in made.items()},
-                    )
-                )
-            await self.commit("system", happened, keys)
-            if renewed:
-                tls.load(self.device_tls, *self.chain("product"))
-                tls.load(self.gui_tls, *self.chain("browser"))
-            return renewed

@@ -24,8 +24,15 @@ _VERBS = {
     "virtual-account": ("mock_server.cli.virtual_account", "Virtual accounts: create, list, delete."),
     "alerts": ("mock_server.cli.alerts", "What wants somebody's attention."),
     "host-common-name": ("mock_server.cli.common_name", "Set the Host Common Name."),
-    "sync": ("mock_server.cli.sync", "Synchronize local accounts with the mock CSSM."),
-    "certificates": ("mock_server.cli.certificates", "The names that are served, and the trust anchor."),
+    "sync": (
+        "mock_server.cli.sync",
+        "Synchronize local accounts with CSSM: now, by schedule, by file.",
+    ),
+    "cssm": ("mock_server.cli.cssm", "The mock CSSM: purchases, accounts, its process, faults."),
+    "certificates": (
+        "mock_server.cli.certificates",
+        "Names that are served, trust anchor, browser certificate.",
+    ),
     "clock": ("mock_server.cli.clock", "The clock of licensing: show, advance, set, reset."),
     "events": ("mock_server.cli.events", "The event log."),
     "demo": ("mock_server.cli.demo", "Play registration through failover and fallback, and check each step."),

@@ -56,7 +56,7 @@ def command(context: click.Context, /, **addresses: Any) -> None:
     elif given:
         _same_or_refuse(str(folder), config.load(folder), given)
     try:
-        supervisor = Supervisor(folder, asked, "mock_server.service:make")
+        supervisor = Supervisor(folder, asked, "mock_server.service:make", "mock_server.cssm.main")
     except OSError as error:
         raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
 

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
@@ -30,6 +30,8 @@ class Child:
         self.control = ""
         self._layout = layout
         self._service = service
+        self._log = layout.log(name)
+        self._place = str(layout.node(name))
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: int | None = None
 
@@ -43,21 +45,22 @@ class Child:
 
     async def start(self, *, stopped: bool = False) -> None:
         """Start the process, and wait for its control socket; the problem, if it says one."""
+        options = ["--node", self.name, "--service", self._service]
+        await self._start("mock_server.cluster.main", *options, *(["--stopped"] if stopped else []))
+
+    async def _start(self, module: str, *options: str, inherited: Sequence[int] = ()) -> None:
         self._close_pipe()
         theirs, self._pipe = os.pipe()
-        command = [sys.executable, "-m", "mock_server.cluster.main", "--folder", str(self._layout.folder)]
-        command += ["--node", self.name, "--service", self._service, "--parent-fd", str(theirs)]
-        errors = os.open(
-            self._layout.log(self.name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        command = [sys.executable, "-m", module, "--folder", str(self._layout.folder)]
+        command += [*options, "--parent-fd", str(theirs)]
+        errors = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *command,
-                *(["--stopped"] if stopped else []),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                pass_fds=(theirs,),
+                pass_fds=(theirs, *inherited),
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops the nodes in order
             )
         finally:
@@ -67,7 +70,7 @@ class Child:
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 - it was asked for
-        log = str(self._layout.log(self.name))
+        log = str(self._log)
         try:
             async with asyncio.timeout(_READY):
                 line = await process.stdout.readline()
@@ -122,19 +125,19 @@ class Child:
         An answer that is a question ({"ask": …}) is answered with what is sent in (`asend`).
         """
         if not self.running:
-            raise NOT_RUNNING(folder=str(self._layout.node(self.name)))
+            raise NOT_RUNNING(folder=self._place)
         try:
             async with asyncio.timeout(min(seconds, 5.0)):
                 reader, writer = await asyncio.open_unix_connection(self.control, limit=LINE_LIMIT)
         except (OSError, ConnectionError):
-            raise NOT_RUNNING(folder=str(self._layout.node(self.name))) from None
+            raise NOT_RUNNING(folder=self._place) from None
         try:
             writer.write(msgspec.json.encode(request) + b"\n")
             while True:
                 async with asyncio.timeout(seconds):
                     line = await reader.readline()
                 if not line:
-                    raise NOT_RUNNING(folder=str(self._layout.node(self.name)))
+                    raise NOT_RUNNING(folder=self._place)
                 answer: dict[str, Any] = json.loads(line)
                 if "error" in answer:
                     raise revive(answer["error"])
@@ -144,7 +147,7 @@ class Child:
                 if "ask" in answer:
                     writer.write(msgspec.json.encode({"answer": said or ""}) + b"\n")
         except ConnectionError:
-            raise NOT_RUNNING(folder=str(self._layout.node(self.name))) from None
+            raise NOT_RUNNING(folder=self._place) from None
         finally:
             writer.close()
 

@@ -3,6 +3,7 @@
 F/cluster.json           this configuration
 F/nodes/<name>/          journal.sqlite, node.json (pid, start time, control socket, role), node.log
 F/witness/               N.json, the records of who has every acknowledged change
+F/cssm/                  CSSM's root, its state, and where its socket is
 F/peer/                  a key and a certificate a node, for heartbeat and replication
 F/supervisor.lock, F/control.json
 """
@@ -68,6 +69,9 @@ class Layout:
         self.peer = self.folder / "peer"
         self.lock = self.folder / "supervisor.lock"
         self.control_json = self.folder / "control.json"
+        self.cssm = self.folder / "cssm"
+        self.cssm_json = self.cssm / "control.json"
+        self.cssm_log = self.cssm / "cssm.log"
 
     def node(self, name: str) -> Path:
         return self.folder / "nodes" / name

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -51,15 +52,15 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def open(self, former: str | None = None) -> Path:
-        """Listen; the socket's path. `former`: that of a process which is dead and could not remove it."""
-        _remove(former)
-        base = os.environ.get("XDG_RUNTIME_DIR")
-        if base is None or len(base) > 60 or not os.access(base, os.W_OK):
-            base = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 there
-        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-        path = self._folder / "control"
-        self._server = await asyncio.start_unix_server(self._serve, path, limit=LINE_LIMIT)
+    async def open(self, former: str | None = None, listening: socket.socket | None = None) -> Path:
+        """Listen; the socket's path. `former`: that of a process which is dead and could not remove it.
+
+        `listening`: a socket made by `listen`, by the process that started this one.
+        """
+        sock = listening or listen(former)
+        path = Path(sock.getsockname())
+        self._folder = path.parent
+        self._server = await asyncio.start_unix_server(self._serve, sock=sock, limit=LINE_LIMIT)
         return path
 
     async def close(self) -> None:
@@ -108,6 +109,22 @@ class ControlServer:
             await caller.send({"ok": False, "error": describe(defect)})
 
 
+def listen(former: str | None = None) -> socket.socket:
+    """A listening socket in a new private folder. `former`: see `ControlServer.open`."""
+    remove(former)
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base is None or len(base) > 60 or not os.access(base, os.W_OK):
+        base = "/tmp"  # noqa: S108 - mkdtemp makes a folder of mode 0700 there
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(str(Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base)) / "control"))
+        sock.listen(100)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 class _Caller:
     """The other end of a connection. When it has gone, nothing is sent, and the answer to all is ""."""
 
@@ -152,7 +169,8 @@ def _answer_in(line: bytes) -> str:
     return answer if isinstance(answer, str) and len(answer) <= ANSWER_LIMIT else ""
 
 
-def _remove(former: str | None) -> None:
+def remove(former: str | None) -> None:
+    """Remove the private folder of a control socket whose process is dead."""
     folder = Path(former).parent if former else None
     if folder is not None and folder.name.startswith(_PREFIX):
         shutil.rmtree(folder, ignore_errors=True)

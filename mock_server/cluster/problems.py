@@ -109,6 +109,18 @@ CONSOLE_BUSY = problem(
     "The {node} runs {command} for another console.",
     "Wait until that one is done; `ha_status` can be asked meanwhile.",
 )
+CSSM_STOPPED = problem(
+    "cssm-stopped",
+    CommunicationError,
+    "The mock CSSM is not running.",
+    "Start it: `smartlic-mock cssm start`. Products and pages go on without it.",
+)
+CSSM_HUNG = problem(
+    "cssm-hung",
+    CommunicationError,
+    "The mock CSSM does not answer; its process {pid} hangs.",
+    "End it and start it again: `smartlic-mock cssm kill`, then `smartlic-mock cssm start`.",
+)
 FOLDER_DAMAGED = problem(
     "folder-damaged",
     CallerError,

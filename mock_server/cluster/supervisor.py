@@ -21,6 +21,7 @@ from mock_server.cluster import config, console, decide, logins, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
 from mock_server.cluster.commands import table
+from mock_server.cluster.companion import Companion, former_process
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.control import ControlServer, Request
 from mock_server.cluster.files import write_private
@@ -52,14 +53,24 @@ _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIG
 
 
 class Supervisor:
-    """A cluster that is up. `config` is for a folder that holds no cluster yet."""
+    """A cluster that is up. `config_` is for a folder that holds no cluster yet.
 
-    def __init__(self, folder: str | os.PathLike[str], config_: ClusterConfig | None, service: str) -> None:
+    `service`: module:factory of what the nodes serve. `cssm`: the module of CSSM's process, if there is one.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        config_: ClusterConfig | None,
+        service: str,
+        cssm: str | None = None,
+    ) -> None:
         self.layout = Layout(folder)
         if config_ is not None and not self.layout.cluster_json.exists():
             config.create(folder, config_)
         self.config = config.load(folder)
         self.children: dict[str, Child] = {name: Child(self.layout, name, service) for name in NODES}
+        self.cssm = Companion(self.layout, cssm) if cssm is not None else None
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
         self._starting: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in NODES}
         self._lock: int | None = None
@@ -90,14 +101,15 @@ class Supervisor:
         try:
             for name in NODES:
                 self.layout.node(name).mkdir(mode=0o700, parents=True, exist_ok=True)
-            await self._wait_for_old_nodes()
+            await self._wait_for_old_processes()
             self._preflight()
             path = await self._control.open(self._former_control())
             me = myself()
             told = {"pid": me.pid, "started": me.started, "control": str(path)}
             write_private(self.layout.control_json, json.dumps(told).encode() + b"\n")
-            await asyncio.gather(*(child.start() for child in self.children.values()))
-            self.problems = await self._wait_for_roles(within)
+            nodes = [child.start() for child in self.children.values()]
+            hindered, _ = await asyncio.gather(self._start_cssm(), asyncio.gather(*nodes))
+            self.problems = [*hindered, *await self._wait_for_roles(within)]
             return await self._status_or_problem()
         except BaseException:
             await self.down()
@@ -107,13 +119,27 @@ class Supervisor:
         """Stop the Standby first, so that nobody takes over, then the Active."""
         if self._lock is None:
             return  # another supervisor's cluster
-        for child in self._standby_first():
-            await child.end()
-        self._ended.set()
+        await self._end_processes()
         self.layout.control_json.unlink(missing_ok=True)
         await self._control.close()
         os.close(self._lock)
         self._lock = None
+
+    async def _start_cssm(self) -> list[SmartlicError]:
+        """What hinders CSSM is a warning: the cluster serves without it."""
+        try:
+            if self.cssm is not None:
+                await self.cssm.start()
+        except SmartlicError as error:
+            return [error]
+        return []
+
+    async def _end_processes(self) -> None:
+        for child in self._standby_first():
+            await child.end()
+        if self.cssm is not None:
+            await self.cssm.end()
+        self._ended.set()
 
     def _standby_first(self) -> list[Child]:
         return sorted(self.children.values(), key=lambda child: self._recorded(child.name) in ACTIVE_STATES)
@@ -130,13 +156,14 @@ class Supervisor:
         os.write(descriptor, f"{os.getpid()}\n".encode())
         self._lock = descriptor
 
-    async def _wait_for_old_nodes(self) -> None:
-        """The nodes of a supervisor that was killed are stopping now."""
+    async def _wait_for_old_processes(self) -> None:
+        """The nodes, and CSSM, of a supervisor that was killed are stopping now."""
         loop = asyncio.get_running_loop()
-        for name in NODES:
-            node = read_node_file(self.layout.node_json(name))
-            descriptor = open_pidfd(node.process) if node is not None else None
-            if descriptor is None or node is None:
+        nodes = [read_node_file(self.layout.node_json(name)) for name in NODES]
+        old = [node.process for node in nodes if node is not None]
+        for process in [*old, *filter(None, [former_process(self.layout)])]:
+            descriptor = open_pidfd(process)
+            if descriptor is None:
                 continue
             gone = asyncio.Event()
             loop.add_reader(descriptor, gone.set)
@@ -144,7 +171,7 @@ class Supervisor:
                 async with asyncio.timeout(_OLD_NODES):
                     await gone.wait()
             except TimeoutError:
-                raise ALREADY_RUNNING(folder=str(self.layout.folder), pid=node.pid) from None
+                raise ALREADY_RUNNING(folder=str(self.layout.folder), pid=process.pid) from None
             finally:
                 loop.remove_reader(descriptor)
                 os.close(descriptor)
@@ -215,12 +242,12 @@ class Supervisor:
             case "console.login":
                 return await self._login(self._child(request), str(request.get("terminal", "")))
             case "down":
-                for child in self._standby_first():
-                    await child.end()
-                self._ended.set()
+                await self._end_processes()
                 return {}
             case "drill":
                 return await self._drill(request)
+            case str(op) if self.cssm is not None and op.startswith("cssm."):
+                return await self.cssm.dispatch(request)
             case _ if "node" in request:
                 return await self._child(request).result(_without_node(request), _CONSOLE)
             case _:

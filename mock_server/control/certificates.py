@@ -7,14 +7,15 @@ from typing import Final
 
 from cryptography import x509
 
-from mock_server import pki
+from mock_server import issuing, pki
+from mock_server.control import browser
 from mock_server.control.forms import Answer, Fields, Operation
 from mock_server.domain import administration, problems
 from mock_server.serving import Serving
 from smartlic_client.errors import SmartlicError
 from smartlic_client.names import DnsHost, parse_host
 
-__all__ = ["OPERATIONS", "described"]
+__all__ = ["OPERATIONS", "described", "settled_anchor"]
 
 
 class _CommonName(Fields, kw_only=True):
@@ -22,22 +23,26 @@ class _CommonName(Fields, kw_only=True):
 
 
 async def common_name(serving: Serving, fields: _CommonName) -> Answer:
-    name = _host_common_name(fields.name, serving.served_hosts())
+    name = _host_common_name(fields.name, issuing.served_hosts(serving))
     happened = administration.set_common_name(serving.state, name)
     await serving.commit(fields.by, happened)
-    return {**described(serving), "changed": bool(happened)}
+    return {**described(serving, await serving.anchor()), "changed": bool(happened)}
 
 
 async def certificates(serving: Serving, _fields: Fields) -> Answer:
-    found = described(serving)
+    return described(serving, await settled_anchor(serving))
+
+
+async def settled_anchor(serving: Serving) -> x509.Certificate:
+    """The trust anchor, once all that is in memory is safe."""
+    anchor = await serving.anchor()
     await serving.ledger.settled()
-    return found
+    return anchor
 
 
-def described(serving: Serving) -> Answer:
+def described(serving: Serving, anchor: x509.Certificate) -> Answer:
     """What is set and what is served now."""
     settings = serving.state.settings
-    anchor = serving.cssm.anchor()
     pending = settings.common_name != settings.served_name
     note = (
         "The certificates still bear the former name. Synchronize the local accounts with Cisco Smart "
@@ -48,8 +53,10 @@ def described(serving: Serving) -> Answer:
         "served_name": settings.served_name,
         "pending": pending,
         "note": note if pending else "",
-        "trust_anchor": anchor.decode(),
-        "fingerprint": pki.fingerprint(x509.load_pem_x509_certificate(anchor)),
+        "to_synchronize": administration.behind(serving.state),
+        "browser_certificate": browser.described(serving),
+        "trust_anchor": pki.to_pem(anchor).decode(),
+        "fingerprint": pki.fingerprint(anchor),
     }
 
 
@@ -72,4 +79,5 @@ def _host_common_name(text: str, addresses: list[str]) -> str:
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "common-name": Operation(_CommonName, common_name),
     "certificates": Operation(Fields, certificates),
+    **browser.OPERATIONS,
 }

@@ -1,12 +1,12 @@
-"""The Host Common Name, and that accounts have been synchronized with CSSM. Decisions only."""
+"""The Host Common Name, and when certificates bear it. Decisions only."""
 
 from __future__ import annotations
 
 from mock_server.domain import events
-from mock_server.domain.accounts import account_of, active, create_account
+from mock_server.domain.accounts import account_of, create_account
 from mock_server.domain.state import AccountStatus, State
 
-__all__ = ["account_of", "create_account", "regeneration_due", "set_common_name", "synchronize"]
+__all__ = ["account_of", "behind", "create_account", "regeneration_due", "set_common_name"]
 
 
 def set_common_name(state: State, name: str) -> list[events.Event]:
@@ -14,17 +14,22 @@ def set_common_name(state: State, name: str) -> list[events.Event]:
     return [] if name == state.settings.common_name else [events.CommonNameSet(name=name)]
 
 
-def synchronize(state: State, names: list[str]) -> list[events.Event]:
-    """The accounts `names` have been synchronized with CSSM."""
-    return [events.AccountSynchronized(name=active(state, name).name) for name in names]
-
-
-def regeneration_due(state: State, synchronized: list[str]) -> bool:
-    """Whether new certificates are due once `synchronized` are: every active account must have been."""
-    settings = state.settings
-    if settings.common_name == settings.served_name:
-        return False
-    return not any(
-        account.waiting and account.status is AccountStatus.ACTIVE and account.name not in synchronized
+def behind(state: State) -> list[str]:
+    """The active accounts that have not been synchronized since the Host Common Name was set."""
+    if state.settings.common_name == state.settings.served_name:
+        return []
+    return [
+        account.name
         for account in state.accounts.values()
-    )
+        if account.status is AccountStatus.ACTIVE and (account.waiting or account.last_sync is None)
+    ]
+
+
+def regeneration_due(state: State) -> bool:
+    """Whether certificates with the name that was set are due: every active account is synchronized.
+
+    Who is requested or inactive cannot be, and is not waited for; one at least has to be active.
+    """
+    settings = state.settings
+    active = any(account.status is AccountStatus.ACTIVE for account in state.accounts.values())
+    return settings.common_name != settings.served_name and active and not behind(state)

@@ -81,7 +81,34 @@ def _account_synchronized(
     state: State, event: events.AccountSynchronized, at: float, touched: Touched
 ) -> None:
     account = state.accounts[event.name]
-    account.last_sync, account.waiting = at, False
+    account.last_sync, account.waiting = at, event.waiting
+    account.next_sync, account.sync_failure = event.next_sync, None
+    account.sync_serial = max(account.sync_serial, event.serial)
+    if event.by_file:
+        account.pending_request = None
+    touched.add(("account", event.name))
+
+
+def _sync_failed(state: State, event: events.SyncFailed, _at: float, touched: Touched) -> None:
+    account = state.accounts[event.name]
+    account.sync_failure, account.next_sync = event.failure, event.next_sync
+    touched.add(("account", event.name))
+
+
+def _sync_scheduled(state: State, event: events.SyncScheduled, _at: float, touched: Touched) -> None:
+    account = state.accounts[event.name]
+    account.schedule, account.next_sync = event.schedule, event.next_sync
+    touched.add(("account", event.name))
+
+
+def _signed_in(state: State, event: events.SignedIn, at: float, touched: Touched) -> None:
+    account = state.accounts[event.name]
+    account.signed_in_at, account.next_sync = at, event.next_sync
+    touched.add(("account", event.name))
+
+
+def _sync_requested(state: State, event: events.SyncRequested, _at: float, touched: Touched) -> None:
+    state.accounts[event.name].pending_request = event.nonce
     touched.add(("account", event.name))
 
 
@@ -125,6 +152,36 @@ def _certificates_installed(
     settings = state.settings
     settings.served_name, settings.generation = event.served_name, event.generation
     settings.certificates.update(event.certificates)
+    if "browser" in event.certificates:
+        settings.browser_key = ""
+    touched.add(_SETTINGS)
+
+
+def _browser_key_made(state: State, event: events.BrowserKeyMade, _at: float, touched: Touched) -> None:
+    state.settings.browser_request = event.key
+    touched.add(_SETTINGS)
+
+
+def _browser_certificate_uploaded(
+    state: State, event: events.BrowserCertificateUploaded, _at: float, touched: Touched
+) -> None:
+    settings = state.settings
+    settings.certificates["browser"] = event.chain
+    settings.browser_key, settings.browser_request = event.key, ""
+    touched.add(_SETTINGS)
+
+
+def _browser_certificate_reset(
+    state: State, event: events.BrowserCertificateReset, _at: float, touched: Touched
+) -> None:
+    settings = state.settings
+    settings.certificates["browser"] = event.chain
+    settings.browser_key, settings.browser_request = "", ""
+    touched.add(_SETTINGS)
+
+
+def _anchor_kept(state: State, event: events.AnchorKept, _at: float, touched: Touched) -> None:
+    state.settings.certificates["root"] = [event.root]
     touched.add(_SETTINGS)
 
 
@@ -184,6 +241,10 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.VirtualAccountCreated: _virtual_account_created,
     events.VirtualAccountDeleted: _virtual_account_deleted,
     events.AccountSynchronized: _account_synchronized,
+    events.SyncFailed: _sync_failed,
+    events.SyncScheduled: _sync_scheduled,
+    events.SignedIn: _signed_in,
+    events.SyncRequested: _sync_requested,
     events.TokenCreated: _token_created,
     events.TokenRevoked: _token_revoked,
     events.LicensesPurchased: _licenses_purchased,
@@ -191,6 +252,10 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.LicensesTransferred: _licenses_transferred,
     events.CommonNameSet: _common_name_set,
     events.CertificatesInstalled: _certificates_installed,
+    events.BrowserKeyMade: _browser_key_made,
+    events.BrowserCertificateUploaded: _browser_certificate_uploaded,
+    events.BrowserCertificateReset: _browser_certificate_reset,
+    events.AnchorKept: _anchor_kept,
     events.ClockSet: _clock_set,
     events.InstanceRegistered: _instance_registered,
     events.UsageReported: _usage_reported,

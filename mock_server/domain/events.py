@@ -10,7 +10,17 @@ from typing import Final
 
 import msgspec
 
-from mock_server.domain.state import Account, Instance, LastMessage, Lot, Pool, Token, Tombstone
+from mock_server.domain.state import (
+    Account,
+    Instance,
+    LastMessage,
+    Lot,
+    Pool,
+    Schedule,
+    SyncFailure,
+    Token,
+    Tombstone,
+)
 
 __all__ = ["Change", "Event", "decode", "encode"]
 
@@ -44,7 +54,42 @@ class VirtualAccountDeleted(msgspec.Struct, frozen=True, kw_only=True, tag=True)
 
 
 class AccountSynchronized(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An answer of CSSM was taken. `waiting`: it was for another Host Common Name than the present one."""
+
     name: str
+    serial: int = 0
+    waiting: bool = False
+    next_sync: float | None = None
+    by_file: bool = False
+
+
+class SyncFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`next_sync`: when it is tried again."""
+
+    name: str
+    failure: SyncFailure
+    next_sync: float | None
+
+
+class SyncScheduled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+    schedule: Schedule | None
+    next_sync: float | None
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Somebody has signed in to CSSM for the account."""
+
+    name: str
+    user: str
+    next_sync: float | None
+
+
+class SyncRequested(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A request was written to a file."""
+
+    name: str
+    nonce: str
 
 
 class TokenCreated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -94,6 +139,33 @@ class CertificatesInstalled(msgspec.Struct, frozen=True, kw_only=True, tag=True)
     certificates: dict[str, list[str]]
 
 
+class BrowserKeyMade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A request for a browser certificate was made; `key`: the name of its key in the key store."""
+
+    key: str
+
+
+class BrowserCertificateUploaded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`chain`: base64 DER, its leaf first. `key`: the name of its key in the key store."""
+
+    chain: list[str]
+    key: str
+    subject: str
+
+
+class BrowserCertificateReset(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The uploaded one is gone; the cluster serves one of its own again. `why`: reset, or by a teardown."""
+
+    chain: list[str]
+    why: str
+
+
+class AnchorKept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The licensing root's certificate, base64 DER: devices' trust anchor, also while CSSM is away."""
+
+    root: str
+
+
 class ClockSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The clock of licensing is ahead of the real one by `offset` seconds."""
 
@@ -141,6 +213,10 @@ Event = (
     | VirtualAccountCreated
     | VirtualAccountDeleted
     | AccountSynchronized
+    | SyncFailed
+    | SyncScheduled
+    | SignedIn
+    | SyncRequested
     | TokenCreated
     | TokenRevoked
     | LicensesPurchased
@@ -148,6 +224,10 @@ Event = (
     | LicensesTransferred
     | CommonNameSet
     | CertificatesInstalled
+    | BrowserKeyMade
+    | BrowserCertificateUploaded
+    | BrowserCertificateReset
+    | AnchorKept
     | ClockSet
     | InstanceRegistered
     | UsageReported

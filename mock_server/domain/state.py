@@ -48,7 +48,9 @@ class Settings(msgspec.Struct, kw_only=True):
     """`common_name`: Host Common Name as set. `served_name`: the one that the product certificate bears.
 
     `certificates`: name of a certificate → base64 DER chain, leaf first, with the key of the same name in the
-    key store. `clock_offset`: seconds by which the clock of licensing is ahead of the real one.
+    key store; "root" has none here. `clock_offset`: seconds by which the clock of licensing is ahead of the
+    real one. `browser_request`: the name of the key that an uploaded browser certificate has to be for;
+    `browser_key`: of the one that is served, if it was uploaded.
     """
 
     common_name: str = ""
@@ -56,6 +58,8 @@ class Settings(msgspec.Struct, kw_only=True):
     generation: int = 0
     certificates: dict[str, list[str]] = msgspec.field(default_factory=dict)
     clock_offset: float = 0.0
+    browser_request: str = ""
+    browser_key: str = ""
 
 
 class Schedule(StrEnum):
@@ -72,6 +76,8 @@ class SyncFailure(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     sentence: str
     at: float
+    attempts: int = 1
+    """How often in a row."""
 
 
 class Account(msgspec.Struct, kw_only=True):

@@ -20,7 +20,16 @@ def describe(event: events.Event) -> str:
         case events.VirtualAccountDeleted(account=account, name=name):
             return f"Virtual account {name} deleted from {account}"
         case events.AccountSynchronized(name=name):
-            return f"Local account {name} synchronized with CSSM"
+            how = " by file" if event.by_file else ""
+            return f"Local account {name} synchronized with CSSM{how}"
+        case events.SyncFailed(name=name, failure=failure):
+            return f"Local account {name} not synchronized with CSSM: {failure.sentence} [{failure.code}]"
+        case events.SyncScheduled(name=name, schedule=every):
+            return f"Local account {name} synchronizes {every or 'only when asked to'}"
+        case events.SignedIn(name=name, user=user):
+            return f"{user} signed in to CSSM for the local account {name}"
+        case events.SyncRequested(name=name):
+            return f"Synchronization request of the local account {name} written to a file"
         case events.TokenCreated(token=token):
             uses = "any number of uses" if token.uses is None else f"{token.uses} uses"
             return f"ID token {token.token_id} created in {token.account} / {token.virtual_account}, {uses}"
@@ -38,6 +47,14 @@ def describe(event: events.Event) -> str:
             return f"Host Common Name set to {name}"
         case events.CertificatesInstalled(served_name=name):
             return f"Certificates regenerated with Common Name {name}"
+        case events.BrowserKeyMade():
+            return "Request for a browser certificate made"
+        case events.BrowserCertificateUploaded(subject=subject):
+            return f"Browser certificate uploaded: {subject}"
+        case events.BrowserCertificateReset(why=why):
+            return f"Uploaded browser certificate {why}"
+        case events.AnchorKept():
+            return "Trust anchor of CSSM kept"
         case events.ClockSet(offset=offset):
             return f"Clock of licensing set {offset:+.0f} s from the real time" if offset else "Clock reset"
         case events.InstanceRegistered(instance=instance):

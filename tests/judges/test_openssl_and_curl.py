@@ -93,14 +93,13 @@ def test_what_the_vip_shows_is_trusted_by_openssl(stage: Stage, port: str) -> No
 
 def test_another_root_is_not_trusted_by_openssl(stage: Stage, tmp_path: Path) -> None:
     """The same connection fails against another licensing root, so the judge can say no."""
-    from mock_server.cssm import Cssm
+    from mock_server.cssm.root import Root
 
-    other = Cssm(tmp_path / "other")
-    other.create()
+    Root(tmp_path / "other").ensure()
     vip = stage.config.vip
     done = _run(
         "openssl", "s_client", "-connect", f"{vip.host}:{vip.device_port}", "-brief",
-        "-CAfile", str(other.folder / "root.pem"), "-verify_return_error",
+        "-CAfile", str(tmp_path / "other" / "root.pem"), "-verify_return_error",
     )  # fmt: skip
     assert done.returncode != 0
 

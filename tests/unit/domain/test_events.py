@@ -65,6 +65,7 @@ results = st.one_of(
     ),
 )
 lasts = st.builds(LastMessage, sequence=counts, message_id=texts, meaning=texts, result=results)
+failures = st.builds(SyncFailure, code=texts, sentence=texts, at=times, attempts=counts)
 accounts = st.builds(
     Account,
     name=texts,
@@ -80,7 +81,7 @@ accounts = st.builds(
     descriptions=st.dictionaries(texts, texts, max_size=2),
     schedule=st.none() | st.sampled_from(Schedule),
     next_sync=st.none() | times,
-    sync_failure=st.none() | st.builds(SyncFailure, code=texts, sentence=texts, at=times),
+    sync_failure=st.none() | failures,
     signed_in_at=st.none() | times,
     sync_serial=counts,
     pending_request=st.none() | texts,
@@ -136,7 +137,33 @@ tombstones = st.builds(Tombstone, piid=texts, public_key=st.binary(max_size=20),
 certificates = st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
 BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.AccountChanged: st.builds(events.AccountChanged, account=accounts),
-    events.AccountSynchronized: st.builds(events.AccountSynchronized, name=texts),
+    events.AccountSynchronized: st.builds(
+        events.AccountSynchronized,
+        name=texts,
+        serial=counts,
+        waiting=st.booleans(),
+        next_sync=st.none() | times,
+        by_file=st.booleans(),
+    ),
+    events.SyncFailed: st.builds(
+        events.SyncFailed, name=texts, failure=failures, next_sync=st.none() | times
+    ),
+    events.SyncScheduled: st.builds(
+        events.SyncScheduled,
+        name=texts,
+        schedule=st.none() | st.sampled_from(Schedule),
+        next_sync=st.none() | times,
+    ),
+    events.SignedIn: st.builds(events.SignedIn, name=texts, user=texts, next_sync=st.none() | times),
+    events.SyncRequested: st.builds(events.SyncRequested, name=texts, nonce=texts),
+    events.AnchorKept: st.builds(events.AnchorKept, root=texts),
+    events.BrowserKeyMade: st.builds(events.BrowserKeyMade, key=texts),
+    events.BrowserCertificateUploaded: st.builds(
+        events.BrowserCertificateUploaded, chain=st.lists(texts, max_size=2), key=texts, subject=texts
+    ),
+    events.BrowserCertificateReset: st.builds(
+        events.BrowserCertificateReset, chain=st.lists(texts, max_size=2), why=texts
+    ),
     events.TokenCreated: st.builds(events.TokenCreated, digest=texts, token=tokens),
     events.TokenRevoked: st.builds(events.TokenRevoked, digest=texts),
     events.LicensesPurchased: st.builds(events.LicensesPurchased, pool=pools),
@@ -382,21 +409,20 @@ def test_a_purchase_is_within_bounds(server: Server, quantity: int, what: str) -
 def test_the_common_name_is_served_once_every_account_is_synchronized(server: Server) -> None:
     """Setting it makes all accounts wait; certificates are due when the last one is synchronized (B1.5)."""
     server.commit(accounts_.create_account(server.state, "Two", "S", "V"))
-    assert not administration.regeneration_due(server.state, ["Lab", "Two"])
+    assert not administration.regeneration_due(server.state)
     server.commit(administration.set_common_name(server.state, "vip.lab"))
     assert administration.set_common_name(server.state, "vip.lab") == []
     assert [account.waiting for account in server.state.accounts.values()] == [True, True]
-    assert not administration.regeneration_due(server.state, ["Lab"])
-    assert administration.regeneration_due(server.state, ["Lab", "Two"])
-    server.commit(administration.synchronize(server.state, ["Lab"]))
-    assert administration.regeneration_due(server.state, ["Two"])
-    with pytest.raises(CallerError) as caught:
-        administration.synchronize(server.state, ["Lab", "Nowhere"])
-    assert caught.value.code == "account-unknown"
+    assert not administration.regeneration_due(server.state)
+    server.commit([events.AccountSynchronized(name="Lab")])
+    assert administration.behind(server.state) == ["Two"]
+    assert not administration.regeneration_due(server.state)
+    server.commit([events.AccountSynchronized(name="Two")])
+    assert administration.regeneration_due(server.state)
     installed = events.CertificatesInstalled(
         served_name="vip.lab", generation=2, certificates={"product": ["AA"]}
     )
-    server.commit([*administration.synchronize(server.state, ["Two"]), installed])
+    server.commit([installed])
     settings_ = server.state.settings
     assert (settings_.served_name, settings_.generation) == ("vip.lab", 2)
-    assert not administration.regeneration_due(server.state, ["Lab", "Two"])
+    assert not administration.regeneration_due(server.state)

@@ -124,7 +124,7 @@ class Licensing(RuleBasedStateMachine):
 
     @rule()
     def synchronize(self) -> None:
-        self.server.commit(administration.synchronize(self.server.state, ["Lab"]))
+        self.server.commit([events.AccountSynchronized(name="Lab")])
         assert not self.server.state.accounts["Lab"].waiting
         self.follow()
 

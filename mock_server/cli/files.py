@@ -1,0 +1,50 @@
+"""Files that verbs read and write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mock_server.errors import CallerError, problem
+
+__all__ = ["read_text", "write_text"]
+
+CANNOT_WRITE = problem(
+    "cannot-write",
+    CallerError,
+    "{path} cannot be written: {why}.",
+    "Choose another place for it.",
+)
+CANNOT_READ = problem(
+    "cannot-read",
+    CallerError,
+    "{path} cannot be read: {why}.",
+    "Give a file that this user may read.",
+)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write it whole or not at all: a file that is carried elsewhere must not be half of one."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")  # /dev/stdout, a pipe
+            return
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CANNOT_WRITE(path=path, why=error.strerror) from None
+
+
+def read_text(path: str, limit: int) -> str:
+    """What is in the file, one byte more than `limit` at most: who reads it refuses that as too large.
+
+    Bytes that are no text become U+FFFD: what they were in is refused as damaged.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limit + 1).decode("utf-8", "replace")
+    except OSError as error:
+        raise CANNOT_READ(path=path, why=error.strerror) from None
