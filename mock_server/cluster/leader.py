@@ -52,7 +52,7 @@ class Leader:
         self._received = 0
         self._progress = self._ledger.now()
         self._ended = False
-        self._task = asyncio.create_task(self._guard(self._run()), name="leader")
+        self._task = asyncio.create_task(self._guard(self._run), name="leader")
 
     def message(self, message: wire.Message) -> None:
         """A message of the follower on the replication connection."""
@@ -89,7 +89,7 @@ class Leader:
         """The state was rebuilt: what the disk holds beyond what was shipped has to be read from it."""
         if self.live and not self._ended:
             self.live = False
-            self._task = asyncio.create_task(self._guard(self._pump()), name="leader")
+            self._task = asyncio.create_task(self._guard(self._pump), name="leader")
 
     def overdue(self, now: float) -> bool:
         """Whether the follower must be given up (rule 2)."""
@@ -112,10 +112,10 @@ class Leader:
             self._task.cancel()
             self._on_lost(self)
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         """A session that cannot go on ends; the follower begins another one."""
         try:
-            await work
+            await work()
         except TimeoutError:
             log.warning("the follower does not answer")
             self.close()

@@ -50,7 +50,7 @@ class Peers:
         self._owner = owner
         self._server_tls, self._client_tls = identity.contexts(layout.peer, me, self._peer)
         self._links: dict[wire.Kind, Link] = {}
-        self._accepted: set[Link] = set()
+        self._accepted: dict[Link, None] = {}
         self._server: Server | None = None
         self._seekers: dict[wire.Kind, asyncio.Task[None]] = {}
         self._heard = 0.0
@@ -67,7 +67,7 @@ class Peers:
         self._last_byte = world.time()
         self._server = await world.listen(
             address,
-            lambda: Link(self._first_message, self._accepted_lost, self._accepted.add, now=world.time),
+            lambda: Link(self._first_message, self._accepted_lost, self._accepted_made, now=world.time),
             self._server_tls,
         )
 
@@ -164,6 +164,9 @@ class Peers:
         self._use(message.kind, link, self._owner.replication_accepted)
         link.on_lost = self._accepted_lost
 
+    def _accepted_made(self, link: Link) -> None:
+        self._accepted[link] = None
+
     def _acceptable(self, hello: wire.Hello) -> bool:
         return (hello.version, hello.cluster, hello.node) == (
             wire.VERSION,
@@ -172,7 +175,7 @@ class Peers:
         )
 
     def _accepted_lost(self, link: Link) -> None:
-        self._accepted.discard(link)
+        self._accepted.pop(link, None)
         for kind, used in list(self._links.items()):
             if used is link:
                 self._lost(kind, link)

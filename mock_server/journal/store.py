@@ -83,7 +83,7 @@ class Journal:
             total = self._sum - self._sum_of(bodies) + sum(row[3] for row in written)
             db.executemany(
                 "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
-                [(row.idx, row.epoch, row.payload, row.checksum, " ".join(row.keys)) for row in rows],
+                [(row.idx, row.epoch, row.payload, row.checksum, " ".join(sorted(row.keys))) for row in rows],
             )
             db.executemany("INSERT OR REPLACE INTO aggregate VALUES (?, ?, ?, ?)", written)
             if gone:

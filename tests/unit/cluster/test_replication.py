@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -150,6 +151,26 @@ def test_rule_2_an_answer_waits_for_both_disks(tmp_path: Path) -> None:
         await asyncio.gather(waiting, read)
 
     play(tmp_path, scenario)
+
+
+def test_a_session_that_is_lost_before_it_began_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The connection goes in the turn in which it came: the session ends, and no coroutine is left unrun."""
+
+    async def scenario(active: Side, _standby: Side) -> None:
+        leader = Leader(
+            active.link,
+            active.ledger,
+            forced=False,
+            on_caught_up=lambda _leader: None,
+            on_leaving=lambda _leader: None,
+            on_lost=lambda _leader: active.events.append("lost"),
+        )
+        leader.lost()
+        await asyncio.sleep(0)
+        assert active.events == ["lost"]
+
+    play(tmp_path, scenario)
+    gc.collect()  # a coroutine that never ran would be complained of here
 
 
 def test_rule_4_without_a_lease_no_answer_leaves(tmp_path: Path) -> None:

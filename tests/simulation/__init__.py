@@ -1,0 +1,1 @@
+"""Random sequences of faults on the cluster, simulated and real, with devices at work meanwhile."""

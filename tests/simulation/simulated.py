@@ -1,0 +1,284 @@
+"""The simulated stand: nodes, devices and faults in one thread, in virtual time, from one seed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from mock_server.cluster.config import NODES, peer_of
+from mock_server.cluster.machine import ServiceFactory
+from mock_server.cluster.roles import ACTIVE_STATES, Event, State
+from mock_server.service import make
+from mock_server.simulation.cluster import SimulatedCluster
+from mock_server.simulation.network import Answer, SimulatedWorld
+from smartlic_client.device import DeviceFolder
+from smartlic_client.device_async import AsyncDevice
+from smartlic_client.errors import BusyError
+from smartlic_client.protocol import signing
+from smartlic_client.transport import HttpAnswer
+from smartlic_client.transport.common import HEADER, Reading
+from smartlic_client.transport.errors import problem_for
+from smartlic_client.transport.urls import Destination
+from tests.simulation.fleet import DNA, Fleet
+
+_READ_TIMEOUT = 10.0
+
+
+class SimulatedTransport:
+    """`smartlic_client.transport.aio.AsyncTransport` without sockets and TLS."""
+
+    def __init__(self, cluster: SimulatedCluster) -> None:
+        self._cluster = cluster
+
+    async def post(self, destination: Destination, body: bytes, content_type: str) -> HttpAnswer:
+        cluster = self._cluster
+        headers = {**HEADER, "content-type": content_type, "content-length": str(len(body))}
+        place = destination.host.text, destination.port
+        try:
+            async with asyncio.timeout(_READ_TIMEOUT):
+                status, header, answer = await cluster.computer.request(
+                    cluster.clients, place, "POST", destination.path, body, headers
+                )
+        except (OSError, TimeoutError) as error:
+            raise problem_for(error, destination) from error
+        reading = Reading(status, header, destination)
+        reading.feed(answer)
+        return reading.finish()
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
+
+
+class Environment:
+    """A device's surroundings: the virtual clock, and chance from the seed."""
+
+    new_key = staticmethod(signing.new_key)
+
+    def __init__(self, cluster: SimulatedCluster) -> None:
+        self._scheduler = cluster.scheduler
+        self._began = time.time() - cluster.scheduler.now
+
+    def now(self) -> float:
+        return self._began + self._scheduler.now
+
+    def random(self, count: int, /) -> bytes:
+        return self._scheduler.random.randbytes(count)
+
+
+class _Failures(logging.Handler):
+    """What a node logs as a failure of its own is a failure of the run."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.found.append(self.format(record))
+
+
+class SimulatedStand:
+    """What a sequence acts on. All methods return when virtual time has passed, or at once."""
+
+    def __init__(self, folder: Path, seed: int | str) -> None:
+        self._failures = _Failures()
+        logging.getLogger("mock_server").addHandler(self._failures)
+        self.cluster = cluster = SimulatedCluster(
+            folder / "cluster", seed=seed, factory=cast(ServiceFactory, make)
+        )
+        self._epoch = 0
+        self._active = "primary"
+        self._orders: set[asyncio.Task[Any]] = set()
+        try:
+            cluster.up()
+            cluster.computer.on_answer = self._answered
+            cluster.ask("license.add", name="DNA Premier 50M", tag=DNA, quantity=10)
+            self.token = str(cluster.ask("token.create")["token"])
+            self.token_id = cluster.ask("token.list")["tokens"][0]["token_id"]
+            anchors = cluster.ask("certificates")["trust_anchor"].encode()
+        except BaseException:
+            self.close()
+            raise
+        vip = cluster.config.vip
+        url = f"https://{vip.host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler"
+        self.fleet = Fleet(
+            folder / "devices", url, anchors, self.token, self._open_device, cluster.scheduler.random
+        )
+
+    def close(self) -> None:
+        self.cluster.__exit__(None, None, None)
+        logging.getLogger("mock_server").removeHandler(self._failures)
+
+    async def _open_device(self, folder: Path) -> AsyncDevice:
+        transport = cast(Any, SimulatedTransport(self.cluster))
+        return AsyncDevice(
+            DeviceFolder.open(folder, 0.0), Environment(self.cluster), lambda _anchors, _proxy: transport
+        )
+
+    # --- what a sequence does
+
+    def sleep(self, seconds: float) -> None:
+        self.cluster.sleep(seconds)
+
+    def send_out(self, devices: int) -> None:
+        self.cluster.clients.call_soon(self.fleet.send_out, devices)
+
+    def name(self, node: str) -> str:
+        """The server that "active" or "standby" is now, or was last."""
+        self._active = self.cluster.active() or self._active
+        return self._active if node == "active" else peer_of(self._active)
+
+    def start(self, node: str) -> None:
+        self._start(self.name(node))
+
+    def _start(self, name: str) -> None:
+        """Start the process if it is gone, and the cluster on it if it is stopped."""
+        cluster = self.cluster
+        if not cluster.running(name):
+            cluster.start(name)
+        elif cluster.node(name).at_rest():
+            cluster.processes[name].world.loop.call_soon(cluster.node(name).post, Event.START)
+
+    def stop(self, node: str) -> None:
+        """`ha_cluster_stop`; what it prints may come, or not."""
+        process = self.cluster.processes[self.name(node)]
+        if process.alive and not process.hangs:
+
+            async def order() -> None:
+                with contextlib.suppress(TimeoutError, BusyError):
+                    async for _line in process.operations.console("ha_cluster_stop"):
+                        pass
+
+            task = process.world.loop.create_task(order())
+            self._orders.add(task)
+            task.add_done_callback(self._orders.discard)
+
+    def kill(self, node: str) -> None:
+        self.cluster.kill(self.name(node))
+
+    def hang(self, node: str) -> None:
+        self.cluster.hang(self.name(node))
+
+    def resume(self, node: str) -> None:
+        self.cluster.resume(self.name(node))
+
+    def cut(self, node: str, kind: str, seconds: float) -> None:
+        self._drill(self.name(node), f"{kind}-cut", seconds)
+
+    def slow(self, seconds: float) -> None:
+        self.cluster.computer.slow(seconds)
+
+    def fill_disk(self, node: str) -> None:
+        self._drill(self.name(node), "disk-full")
+
+    def empty_disk(self, node: str) -> None:
+        self._drill(self.name(node), "disk-ok")
+
+    def _drill(self, name: str, kind: str, seconds: float = 0.0) -> None:
+        cluster = self.cluster
+        if cluster.running(name) and not cluster.processes[name].hangs and cluster.node(name).worker:
+            with contextlib.suppress(TimeoutError):
+                cluster.ask_node(name, "drill", kind=kind, seconds=seconds, within=2.0)
+
+    # --- what must hold
+
+    def _answered(self, world: SimulatedWorld, _request: object, answer: Answer) -> None:
+        """Called when an answer leaves a node."""
+        if answer[0] == 503:
+            return
+        node = self.cluster.processes[world.name].node
+        others = [
+            process.name
+            for process in self.cluster.processes.values()
+            if process.alive
+            and process.node is not node
+            and process.node.serving.holds_vip
+            and process.node.ledger is not None
+            and process.node.ledger.may_answer()
+        ]
+        assert not others, f"{world.name} answers while {others} may answer as well"
+        epoch = node.ledger.epoch if node.ledger is not None else 0
+        assert epoch >= self._epoch, f"{world.name} answers in epoch {epoch} after one of {self._epoch}"
+        self._epoch = epoch
+
+    def check(self) -> None:
+        """After every step."""
+        for error in [*self.cluster.scheduler.failures, *self.fleet.failures]:
+            raise error
+        assert not self._failures.found, self._failures.found
+        active = self.cluster.active()
+        if active is None:
+            return
+        state = cast(Any, self.cluster.node(active).service.machine).state
+        missing = set(self.fleet.present()) - set(state.instances)
+        assert not missing, f"acknowledged registrations that {active} does not have: {missing}"
+        for piid, count in self.fleet.told.counts.items():
+            if piid not in self.fleet.told.leaving:
+                has = sum(state.instances[piid].usage.values())
+                assert has == count, f"{piid} was told that {count} are counted, {active} has {has}"
+        used = next(token.used for token in state.tokens.values() if token.token_id == self.token_id)
+        assert len(self.fleet.told.registered) <= used <= self.fleet.begun
+
+    def heal(self) -> None:
+        """All is well again: both run and are one cluster, and every device has been told."""
+        cluster = self.cluster
+        cluster.sleep(1.0)
+        for name in NODES:
+            cluster.resume(name)
+        for name in NODES:
+            self._drill(name, "disk-ok")
+
+        def whole() -> bool:
+            for name in NODES:
+                if not cluster.running(name) or cluster.node(name).state is State.STOPPED:
+                    self._start(name)
+            return cluster.whole() and not self.fleet.busy
+
+        until = cluster.scheduler.now + 300.0
+        while not whole() and cluster.scheduler.now < until:
+            cluster.sleep(0.02)
+        if not whole():
+            reasons = {name: cluster.node(name).reason for name in NODES if cluster.running(name)}
+            raise AssertionError(
+                f"not whole again: {cluster.states()}, {reasons}, {cluster.problems()}, "
+                f"{self.fleet.busy} devices not told"
+            )
+
+    def finish(self) -> None:
+        """At the end, healed and quiet."""
+        cluster, fleet = self.cluster, self.fleet
+        self.heal()
+        self.check()
+        status = cluster.ask_node(NODES[0], "status")
+        assert sorted(status["in_sync"]) == sorted(NODES)
+        token = next(t for t in cluster.ask("token.list")["tokens"] if t["token_id"] == self.token_id)
+        assert token["used"] == len(fleet.told.registered) == fleet.begun
+        found = {one["product_instance_identifier"] for one in cluster.ask("instance.list")["instances"]}
+        assert found == set(fleet.present())
+        assert sum(row["in_use"] for row in cluster.ask("license.list")["licenses"]) == fleet.expected_use()
+        cluster.run(lambda: cluster.node("primary").index == cluster.node("secondary").index, 10.0)
+        machines = [cast(Any, cluster.node(name).service.machine) for name in NODES]
+        copies = [content(cluster.layout.journal(name)) for name in NODES]
+        assert copies[0] == copies[1], "the two copies differ"
+        for kind, key, body in copies[0][1]:
+            for machine in machines:
+                assert machine.row(kind, key) == body, f"memory and disk differ in {kind} {key}"
+        assert len([name for name in NODES if cluster.node(name).state in ACTIVE_STATES]) == 1
+
+
+def content(path: Path) -> list[list[tuple[Any, ...]]]:
+    """Changes, aggregates and keys of a journal."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return [
+            db.execute(query).fetchall()
+            for query in (
+                "SELECT * FROM journal ORDER BY idx",
+                "SELECT kind, key, body FROM aggregate ORDER BY kind, key",
+                "SELECT * FROM key_store ORDER BY name, idx",
+            )
+        ]
