@@ -7,7 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from mock_server.domain import accounts, administration, events, instances, licenses, tokens, virtual_accounts
+from mock_server.domain import (
+    accounts,
+    administration,
+    events,
+    instances,
+    licenses,
+    synchronization,
+    tokens,
+    virtual_accounts,
+)
 from mock_server.domain.accounts import LIFE, AccountEvent
 from mock_server.domain.state import AccountStatus, State
 from smartlic_client.errors import CallerError
@@ -132,7 +141,7 @@ NEEDS_ACTIVE: dict[str, Command] = {
     ),
     "virtual account": lambda state: virtual_accounts.create(state, "TEST", "New"),
     "its end": lambda state: virtual_accounts.delete(state, "TEST", "Default", NOW),
-    "synchronization": lambda state: administration.synchronize(state, ["TEST"]),
+    "synchronization": lambda state: synchronization.request_to_file(state, "TEST", "nonce"),
 }
 
 
@@ -190,9 +199,10 @@ def test_an_inactive_account_does_not_hold_certificates_up(server: Server) -> No
     """New certificates wait for every active account (B1.5), and for no other."""
     with_account(AccountStatus.ACTIVE, server)
     do(server, lambda state: administration.set_common_name(state, "vip.lab"))
-    assert not administration.regeneration_due(server.state, ["Lab"])
+    do(server, lambda _state: [events.AccountSynchronized(name="Lab")])
+    assert not administration.regeneration_due(server.state)
     do(server, lambda state: accounts.deactivate(state, "TEST", "audit"))
-    assert administration.regeneration_due(server.state, ["Lab"])
+    assert administration.regeneration_due(server.state)
 
 
 # ---- virtual accounts -------------------------------------------------------------------------------------

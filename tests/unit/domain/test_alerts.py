@@ -42,7 +42,7 @@ def test_synchronization_is_overdue_after_30_days_and_removed_after_90(
 ) -> None:
     """Counted from the last synchronization, or from the beginning of an account that had none."""
     if synchronized:
-        server.commit(administration.synchronize(server.state, ["Lab"]))
+        server.commit([events.AccountSynchronized(name="Lab")])
     seen = {days: types(server.state, days, "Local Account") for days in (29.99, 30, 89.99, 90)}
     overdue, removed = ["Synchronization Overdue"], ["Synchronization Removed"]
     assert seen == {29.99: [], 30: overdue, 89.99: overdue, 90: removed}
