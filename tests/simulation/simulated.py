@@ -13,7 +13,9 @@ from typing import Any, cast
 from mock_server.cluster.config import NODES, peer_of
 from mock_server.cluster.machine import ServiceFactory
 from mock_server.cluster.roles import ACTIVE_STATES, Event, State
-from mock_server.service import make
+from mock_server.cssm.port import LocalCssm
+from mock_server.cssm.service import CssmService
+from mock_server.service import LicensingService
 from mock_server.simulation.cluster import SimulatedCluster
 from mock_server.simulation.network import Answer, SimulatedWorld
 from smartlic_client.device import DeviceFolder
@@ -88,9 +90,9 @@ class SimulatedStand:
     def __init__(self, folder: Path, seed: int | str) -> None:
         self._failures = _Failures()
         logging.getLogger("mock_server").addHandler(self._failures)
-        self.cluster = cluster = SimulatedCluster(
-            folder / "cluster", seed=seed, factory=cast(ServiceFactory, make)
-        )
+        cssm = LocalCssm(CssmService(None))
+        factory = cast(ServiceFactory, lambda context: LicensingService(context, cssm.port))
+        self.cluster = cluster = SimulatedCluster(folder / "cluster", seed=seed, factory=factory)
         self._epoch = 0
         self._active = "primary"
         self._orders: set[asyncio.Task[Any]] = set()
