@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -28,18 +27,22 @@ async def show(serving: Serving, _fields: Fields) -> Answer:
 
 
 async def advance(serving: Serving, fields: _Advance) -> Answer:
-    await serving.commit(fields.by, clock.advance(serving.state, fields.seconds, time.time()))
+    await serving.commit(fields.by, clock.advance(serving.state, fields.seconds, _real(serving)))
     return _shown(serving)
 
 
 async def set_(serving: Serving, fields: _Set) -> Answer:
-    await serving.commit(fields.by, clock.set_to(serving.state, fields.at, time.time()))
+    await serving.commit(fields.by, clock.set_to(serving.state, fields.at, _real(serving)))
     return _shown(serving)
 
 
 async def reset(serving: Serving, fields: Fields) -> Answer:
     await serving.commit(fields.by, clock.reset(serving.state))
     return _shown(serving)
+
+
+def _real(serving: Serving) -> float:
+    return serving.now() - serving.state.settings.clock_offset
 
 
 def _shown(serving: Serving) -> Answer:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from mock_server.domain import events
-from mock_server.domain.accounts import account_of, create_account
 from mock_server.domain.state import AccountStatus, State
 
-__all__ = ["account_of", "behind", "create_account", "regeneration_due", "set_common_name"]
+__all__ = ["behind", "regeneration_due", "set_common_name"]
 
 
 def set_common_name(state: State, name: str) -> list[events.Event]:

@@ -15,7 +15,7 @@ from mock_server.domain import licenses, lots, synchronization
 from mock_server.domain.state import Account, AccountStatus, Instance, Pool, State, Token
 from mock_server.domain.tokens import TokenState, token_state
 
-__all__ = ["Alert", "Severity", "SourceType", "alerts", "of_instance"]
+__all__ = ["Alert", "Kind", "Severity", "SourceType", "alerts", "of_instance"]
 
 DAY: Final = 86400.0
 SYNC_OVERDUE: Final = 30 * DAY
@@ -40,6 +40,21 @@ class SourceType(StrEnum):
     TOKEN = "ID Token"  # noqa: S105 - a kind of thing, no secret
 
 
+class Kind(StrEnum):
+    CERTIFICATES_PENDING = "Certificates Pending"
+    SYNC_OVERDUE = "Synchronization Overdue"
+    SYNC_REMOVED = "Synchronization Removed"
+    SYNC_FAILED = "Synchronization Failed"
+    SIGN_IN_EXPIRED = "CSSM Sign-In Expired"
+    ACCOUNT_REQUEST = "Account Request"
+    INSUFFICIENT = "Insufficient Licenses"
+    EXPIRING = "Licenses Expiring"
+    EXPIRED = "Licenses Expired"
+    FAILED_TO_CONNECT = "Failed to Connect"
+    FAILED_TO_RENEW = "Failed to Renew"
+    TOKEN_EXPIRING = "ID Token Expiring"  # noqa: S105 - a kind of thing, no secret
+
+
 @dataclass(frozen=True)
 class Alert:
     """`source`: the name of what it is about. `due`: act before this time (Unix seconds).
@@ -48,7 +63,7 @@ class Alert:
     `account` and `virtual_account`: where it is; None: the whole server, the whole account.
     """
 
-    message_type: str
+    message_type: Kind
     message: str
     severity: Severity
     source: str
@@ -77,7 +92,7 @@ def _system(state: State) -> Iterator[Alert]:
     settings = state.settings
     if settings.common_name != settings.served_name:
         yield Alert(
-            message_type="Certificates Pending",
+            message_type=Kind.CERTIFICATES_PENDING,
             message=f"The Host Common Name is {settings.common_name}, but the certificates still bear "
             f"{settings.served_name}: synchronize the local accounts with CSSM",
             severity=Severity.MAJOR,
@@ -87,55 +102,55 @@ def _system(state: State) -> Iterator[Alert]:
 
 
 def _account(account: Account, now: float) -> Iterator[Alert]:
-    def alert(message_type: str, message: str, severity: Severity, due: float | None = None) -> Alert:
+    def alert(message_type: Kind, message: str, severity: Severity, due: float | None = None) -> Alert:
         source = account.name
         return Alert(message_type, message, severity, source, SourceType.ACCOUNT, due, account=account.name)
 
     if account.status is AccountStatus.REQUESTED:
         yield alert(
-            "Account Request", "The account is requested: approve or refuse it", Severity.INFORMATIONAL
+            Kind.ACCOUNT_REQUEST, "The account is requested: approve or refuse it", Severity.INFORMATIONAL
         )
     if account.status is not AccountStatus.ACTIVE:
         return
     since = account.last_sync if account.last_sync is not None else account.requested_at
     if since is not None and now - since >= SYNC_REMOVED:
         message = "Not synchronized for 90 days: CSSM has removed the account until it is synchronized"
-        yield alert("Synchronization Removed", message, Severity.MAJOR, since + SYNC_REMOVED)
+        yield alert(Kind.SYNC_REMOVED, message, Severity.MAJOR, since + SYNC_REMOVED)
     elif since is not None and now - since >= SYNC_OVERDUE:
         message = "Not synchronized for 30 days; after 90 days CSSM removes the account"
-        yield alert("Synchronization Overdue", message, Severity.MINOR, since + SYNC_REMOVED)
+        yield alert(Kind.SYNC_OVERDUE, message, Severity.MINOR, since + SYNC_REMOVED)
     if account.sync_failure is not None:
         message = f"The last synchronization failed: {account.sync_failure.sentence}"
-        yield alert("Synchronization Failed", message, Severity.MINOR)
+        yield alert(Kind.SYNC_FAILED, message, Severity.MINOR)
     if synchronization.signed_out(account, now):
         message = (
             "The sign-in to CSSM is older than 180 days: scheduled synchronizations fail until a new one"
         )
-        yield alert("CSSM Sign-In Expired", message, Severity.MAJOR, synchronization.sign_in_ends(account))
+        yield alert(Kind.SIGN_IN_EXPIRED, message, Severity.MAJOR, synchronization.sign_in_ends(account))
 
 
 def _pool(pool: Pool, now: float) -> Iterator[Alert]:
-    def alert(message_type: str, message: str, severity: Severity, due: float | None = None) -> Alert:
+    def alert(message_type: Kind, message: str, severity: Severity, due: float | None = None) -> Alert:
         where = (pool.account, pool.virtual_account)
         return Alert(message_type, message, severity, pool.name, SourceType.LICENSE, due, *where)
 
     standing = licenses.standing(pool, now)
     if standing.overage:
         message = f"{standing.in_use} in use, {standing.purchased} purchased: {standing.overage} short"
-        yield alert("Insufficient Licenses", message, Severity.MAJOR)
+        yield alert(Kind.INSUFFICIENT, message, Severity.MAJOR)
     for lot in pool.lots.values():
         if lot.end is None:
             continue
         if not lots.ended(lot, now) and lot.end - now <= TERM_NOTICE:
-            yield alert("Licenses Expiring", f"{lot.quantity} licenses end soon", Severity.MINOR, lot.end)
+            yield alert(Kind.EXPIRING, f"{lot.quantity} licenses end soon", Severity.MINOR, lot.end)
         elif lots.ended(lot, now) and now - lot.end <= TERM_NOTICE:
-            yield alert("Licenses Expired", f"{lot.quantity} licenses have ended", Severity.MINOR, lot.end)
+            yield alert(Kind.EXPIRED, f"{lot.quantity} licenses have ended", Severity.MINOR, lot.end)
 
 
 def of_instance(instance: Instance, now: float) -> Iterator[Alert]:
     """The alerts of one product instance."""
 
-    def alert(message_type: str, message: str, severity: Severity) -> Alert:
+    def alert(message_type: Kind, message: str, severity: Severity) -> Alert:
         due = instance.last_contact + AUTHORIZATION_ENDS
         where = (instance.account, instance.virtual_account)
         return Alert(message_type, message, severity, instance.name, SourceType.INSTANCE, due, *where)
@@ -143,16 +158,16 @@ def of_instance(instance: Instance, now: float) -> Iterator[Alert]:
     silent = now - instance.last_contact
     if silent > AUTHORIZATION_ENDS:
         message = "No contact for more than 90 days: its authorization has ended"
-        yield alert("Failed to Renew", message, Severity.MAJOR)
+        yield alert(Kind.FAILED_TO_RENEW, message, Severity.MAJOR)
     elif silent > RENEWAL:
         message = "No contact for more than 30 days; its authorization ends 90 days after the last one"
-        yield alert("Failed to Connect", message, Severity.MINOR)
+        yield alert(Kind.FAILED_TO_CONNECT, message, Severity.MINOR)
 
 
 def _token(token: Token, now: float) -> Iterator[Alert]:
     if token_state(token, now) is TokenState.USABLE and token.expires_at - now <= TOKEN_NOTICE:
         yield Alert(
-            message_type="ID Token Expiring",
+            message_type=Kind.TOKEN_EXPIRING,
             message="Products cannot register with it afterwards",
             severity=Severity.INFORMATIONAL,
             source=token.description or token.token_id,

@@ -99,6 +99,7 @@ class TokenCreated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     digest: str
+    token_id: str = ""
 
 
 class LicensesPurchased(msgspec.Struct, frozen=True, kw_only=True, tag=True):

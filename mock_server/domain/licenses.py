@@ -58,11 +58,17 @@ def knows(state: State, account: Account, tag: str) -> bool:
 
 
 def find(state: State, account: Account, virtual_account: str, license_: str) -> Pool:
-    """The pool of a license in a virtual account, by its name or its entitlement tag."""
-    for pool in state.pools.values():
-        here = (pool.account, pool.virtual_account) == (account.name, virtual_account)
-        if here and license_ in (pool.name, pool.tag):
-            return pool
+    """The pool of a license in a virtual account, by its entitlement tag, or by a name that one alone has."""
+    by_tag = state.pools.get(pool_key(account.name, virtual_account, license_))
+    if by_tag is not None:
+        return by_tag
+    where = (account.name, virtual_account)
+    pools = state.pools.values()
+    found = [one for one in pools if (one.account, one.virtual_account) == where and one.name == license_]
+    if len(found) > 1:
+        raise problems.LICENSE_AMBIGUOUS(license=license_, count=len(found))
+    if found:
+        return found[0]
     raise problems.LICENSE_UNKNOWN(license=license_, account=account.name, virtual_account=virtual_account)
 
 

@@ -124,6 +124,12 @@ LICENSE_UNKNOWN = problem(
     "There is no license {license!r} in {account} / {virtual_account}.",
     "See `smartlic-mock licenses` for those there are; give a license's name or its entitlement tag.",
 )
+LICENSE_AMBIGUOUS = problem(
+    "license-ambiguous",
+    CallerError,
+    "{count} entitlements there have the name {license!r}.",
+    "Give the entitlement tag: `smartlic-mock --format json licenses` shows it.",
+)
 NOT_SO_MANY = problem(
     "not-so-many-licenses",
     CallerError,

@@ -77,5 +77,5 @@ def create_token(
 def revoke_token(state: State, token_id: str) -> list[events.Event]:
     for digest, token in state.tokens.items():
         if token.token_id == token_id:
-            return [] if token.revoked else [events.TokenRevoked(digest=digest)]
+            return [] if token.revoked else [events.TokenRevoked(digest=digest, token_id=token_id)]
     raise problems.TOKEN_NOT_THERE(token=token_id)

@@ -33,8 +33,8 @@ def describe(event: events.Event) -> str:
         case events.TokenCreated(token=token):
             uses = "any number of uses" if token.uses is None else f"{token.uses} uses"
             return f"ID token {token.token_id} created in {token.account} / {token.virtual_account}, {uses}"
-        case events.TokenRevoked():
-            return "ID token revoked"
+        case events.TokenRevoked(token_id=token_id):
+            return f"ID token {token_id} revoked".replace("  ", " ")
         case events.LicensesPurchased(pool=pool):
             quantity = sum(lot.quantity for lot in pool.lots.values())
             return f"{quantity} {pool.name} in {pool.account} / {pool.virtual_account}"

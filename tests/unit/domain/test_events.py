@@ -165,7 +165,7 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
         events.BrowserCertificateReset, chain=st.lists(texts, max_size=2), why=texts
     ),
     events.TokenCreated: st.builds(events.TokenCreated, digest=texts, token=tokens),
-    events.TokenRevoked: st.builds(events.TokenRevoked, digest=texts),
+    events.TokenRevoked: st.builds(events.TokenRevoked, digest=texts, token_id=texts),
     events.LicensesPurchased: st.builds(events.LicensesPurchased, pool=pools),
     events.CommonNameSet: st.builds(events.CommonNameSet, name=texts),
     events.CertificatesInstalled: st.builds(

@@ -166,6 +166,17 @@ def test_what_cannot_be_transferred(
     assert caught.value.code == code
 
 
+def test_two_entitlements_of_one_name_are_told_apart_by_their_tags(bench: Bench) -> None:
+    """A name that two have is ambiguous; a tag never is."""
+    bench.server.purchase(TAG, 5)
+    bench.server.purchase(OTHER, 5)
+    with pytest.raises(CallerError) as caught:
+        bench.transfer(1, what="DNA")
+    assert (caught.value.code, caught.value.context["count"]) == ("license-ambiguous", 2)
+    bench.transfer(1, what=OTHER)
+    assert bench.standing()[0] == 5
+
+
 # ---- what CSSM says ---------------------------------------------------------------------------------------
 def test_what_was_transferred_stays_through_a_synchronization(bench: Bench) -> None:
     """The distribution stays; a decrease leaves Default first; a change of term holds for every part."""
