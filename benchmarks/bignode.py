@@ -153,7 +153,7 @@ def _copy(stage: Stage, client: Client) -> list[Figure]:
     starting = threading.Thread(target=start)
     starting.start()
     rates = []
-    while not took:
+    while starting.is_alive():
         rates.append(_rate(client))
     starting.join()
     span = f"{min(rates):.0f} to {max(rates):.0f}"
