@@ -27,6 +27,7 @@ MINE = [
     DOCS / "tutorial/first-hour.md",
     DOCS / "reference/messages.md",
     DOCS / "reference/files.md",
+    DOCS / "reference/administration.md",
     DOCS / "explanation/how-nothing-is-lost.md",
     *HOW_TO,
 ]
@@ -212,6 +213,17 @@ def test_messages_lists_the_refusals_with_their_public_numbers() -> None:
         for code in re.findall(r"`([a-z-]+)`", codes)
     }
     assert listed == {code: agent_error(code) for code in REFUSALS}
+
+
+def test_alerts_are_those_of_the_page() -> None:
+    """Each alert stands in the table, with a severity that there is."""
+    from mock_server.domain.alerts import Kind, Severity
+
+    text = _read(DOCS / "reference/administration.md").partition("## Alerts")[2]
+    rows = re.findall(r"^\| (\w[\w -]+) \| (\w+) \|", text, re.MULTILINE)[1:]
+    assert [kind for kind, _ in rows] == sorted((kind for kind, _ in rows), key=list(Kind).index)
+    assert {kind for kind, _ in rows} == set(Kind)
+    assert {severity for _, severity in rows} == set(Severity)
 
 
 def test_lines_of_prose_are_short() -> None:

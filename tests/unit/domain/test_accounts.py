@@ -86,6 +86,17 @@ def test_each_step_in_each_state_is_what_the_table_says(
     assert (account.status if account else AccountStatus.DELETED) is then
 
 
+def test_an_account_ends_by_a_refusal_or_from_being_inactive() -> None:
+    """What the contract says of the table: requested, active, inactive, deleted, and no shorter way."""
+    ends = {(status, step) for (status, step), then in LIFE.items() if then is AccountStatus.DELETED}
+    assert ends == {
+        (AccountStatus.REQUESTED, AccountEvent.REFUSED),
+        (AccountStatus.INACTIVE, AccountEvent.DELETED),
+    }
+    to_active = {status for (status, _), then in LIFE.items() if then is AccountStatus.ACTIVE}
+    assert to_active == {AccountStatus.REQUESTED, AccountStatus.INACTIVE}
+
+
 def test_every_state_can_be_reached_and_left(server: Server) -> None:
     """All states but the end have a way out, and the tests above know all of them."""
     assert {status for status, _ in LIFE} == set(TO_STATUS)
