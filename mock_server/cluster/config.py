@@ -161,5 +161,9 @@ def _check_host(host: str) -> None:
         address = ipaddress.ip_address(host)
     except ValueError:
         raise ADDRESS_NOT_ALLOWED(address=host, detail="it is no numeric address") from None
-    if address.is_unspecified or address.is_multicast:
+    if address.is_unspecified or address.is_multicast or host == "255.255.255.255":
         raise ADDRESS_NOT_ALLOWED(address=host, detail="it stands for many")
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        raise ADDRESS_NOT_ALLOWED(address=host, detail=f"it is {address.ipv4_mapped}; write it so")
+    if address.is_link_local:
+        raise ADDRESS_NOT_ALLOWED(address=host, detail="it is of one link only, and no URL can hold it")

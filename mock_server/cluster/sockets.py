@@ -11,7 +11,13 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from mock_server.cluster.problems import ADDRESS_NOT_HERE, PORT_IN_USE, PORT_NOT_ALLOWED, VIP_IN_USE
+from mock_server.cluster.problems import (
+    ADDRESS_NOT_ALLOWED,
+    ADDRESS_NOT_HERE,
+    PORT_IN_USE,
+    PORT_NOT_ALLOWED,
+    VIP_IN_USE,
+)
 
 BACKLOG = 1024
 
@@ -40,6 +46,8 @@ def bind(host: str, port: int, *, vip: bool = False, ours: Iterable[int] = ()) -
             raise (VIP_IN_USE if vip else PORT_IN_USE)(address=address, holder=by, pid=pid) from error
         if error.errno == errno.EADDRNOTAVAIL:
             raise ADDRESS_NOT_HERE(address=address) from error
+        if error.errno == errno.EINVAL:
+            raise ADDRESS_NOT_ALLOWED(address=host, detail="the kernel does not take it") from error
         if error.errno in (errno.EACCES, errno.EPERM):
             raise PORT_NOT_ALLOWED(address=address) from error
         raise

@@ -17,6 +17,12 @@ JOURNAL_DAMAGED = problem(
     "Move journal.sqlite* of this server away and start the cluster again: it copies everything from the "
     "other one, which may have to be started with `ha_cluster_start --force`.",
 )
+JOURNAL_NOT_WRITABLE = problem(
+    "journal-not-writable",
+    CommunicationError,
+    "The journal {path} cannot be written: {detail}.",
+    "Make room on its disk, or look at what is wrong with it; then ha_cluster_start.",
+)
 COPY_DAMAGED = problem(
     "copy-damaged",
     CommunicationError,

@@ -11,6 +11,7 @@ keys when they are loaded. A file that was altered or cut short is refused by it
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from mock_server.errors import SmartlicError
 from mock_server.journal.machine import Machine
-from mock_server.journal.problems import FOLDER_VERSION, JOURNAL_DAMAGED
+from mock_server.journal.problems import FOLDER_VERSION, JOURNAL_DAMAGED, JOURNAL_NOT_WRITABLE
 from mock_server.journal.rows import EMPTY, GENESIS, Head, Row, chain
 from mock_server.journal.sums import SUM_MASK, Tip, body_sum, key_sum
 
@@ -35,6 +36,8 @@ CREATE TABLE aggregate (
     PRIMARY KEY (kind, key)) WITHOUT ROWID;
 CREATE TABLE key_store (name TEXT, idx INTEGER, pem BLOB NOT NULL, PRIMARY KEY (name, idx)) WITHOUT ROWID;
 """
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 Aggregate = tuple[str, str, bytes | None]
 """Kind, key and body; body None: the aggregate is gone."""
@@ -336,10 +339,14 @@ class Journal:
             yield
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-                raise
+                raise JOURNAL_NOT_WRITABLE(path=str(self.path), detail=str(error)) from error
             raise self._damaged(str(error)) from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from error
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise JOURNAL_NOT_WRITABLE(path=str(self.path), detail=error.strerror) from error
         except (TypeError, ValueError, OverflowError) as error:
             raise self._damaged("there are values in it that were never written so") from error
 

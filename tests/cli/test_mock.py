@@ -343,6 +343,16 @@ def test_addresses_that_cannot_be(tmp_path: Path) -> None:
         (["--primary", "0.0.0.0"], "address-not-allowed"),  # noqa: S104
         (["--vip", "::"], "address-not-allowed"),
         (["--primary", one, "--secondary", one], "address-not-allowed"),
+        (["--vip", "127.0.0.5"], "address-not-allowed"),  # the Primary's, if nothing else is said
+        (["--secondary", one, "--vip", f"::ffff:{one}"], "address-not-allowed"),
+        (["--primary", "127.0.0.5 "], "address-not-allowed"),
+        (["--vip", ""], "address-not-allowed"),
+        (["--vip", "255.255.255.255"], "address-not-allowed"),
+        (["--vip", "224.0.0.1"], "address-not-allowed"),
+        (["--vip", "fe80::1"], "address-not-allowed"),
+        (["--vip", "fe80::1%lo"], "address-not-allowed"),
+        (["--vip", "127.1"], "address-not-allowed"),
+        (["--vip", "127.0.0.012"], "address-not-allowed"),
         ([*same, "--device-port", "65535"], "ports-clash"),
         ([*same, "--gui-port", "4445"], "ports-clash"),
         ([*same, "--device-port", "8444"], "ports-clash"),
@@ -352,7 +362,13 @@ def test_addresses_that_cannot_be(tmp_path: Path) -> None:
     for options, code in cases:
         error = assert_error(inside("smartlic-mock", tmp_path / "c").run("up", *options), code, 1)
         assert not (tmp_path / "c").exists(), error
-    _up_refused(tmp_path / "c", "address-not-here", 1, "--vip", "192.0.2.1", "--device-port", "14443")
+    for option, address in (
+        ("--vip", "192.0.2.1"),
+        ("--primary", "198.51.100.7"),
+        ("--secondary", "2001:db8::1"),
+    ):
+        error = _up_refused(tmp_path / "c", "address-not-here", 1, option, address, "--device-port", "14443")
+        assert address in error["sentence"]
     assert not (tmp_path / "c" / "cluster.json").exists()
 
 

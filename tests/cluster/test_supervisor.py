@@ -93,6 +93,31 @@ def test_two_consoles_start_a_dead_node(cluster: Up) -> None:
     assert len(cluster.nodes()) == 2
 
 
+@pytest.mark.parametrize("first", ["primary", "secondary", None])
+def test_both_are_told_to_stop(cluster: Up, first: str | None) -> None:
+    """One after the other, or at the same time: both stop, nobody is Active, and a start of both serves again
+    what was acknowledged."""
+    cluster.up()
+    before = client.call(cluster.folder, "dump")
+    order = [first, config.peer_of(first)] if first else list(config.NODES)
+    with ThreadPoolExecutor(1 if first else 2) as pool:
+        said = list(pool.map(lambda name: cluster.console(name, "ha_cluster_stop"), order))
+    assert all(lines[-1] == "Stopping Cluster (corosync)..." for lines in said), said
+    status = client.call(cluster.folder, "status")
+    assert status["active"] is None
+    assert {node["state"] for node in status["nodes"].values()} == {"stopped"}
+    with pytest.raises(SmartlicError) as nobody:
+        client.call(cluster.folder, "dump")
+    assert nobody.value.code == "nobody-active"
+    assert cluster.console("primary", "ha_cluster_stop") == ["The cluster is stopped on the Primary already."]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: cluster.console(name, "ha_cluster_start"), config.NODES))
+    active = str(client.call(cluster.folder, "status")["active"])
+    cluster.wait_for(active, "state", "active")
+    cluster.wait_for(config.peer_of(active), "state", "standby")
+    assert client.call(cluster.folder, "dump") == before
+
+
 def test_a_hung_node_does_not_hang_the_status(cluster: Up) -> None:
     """The peer of a stopped process answers for it."""
     cluster.up()
