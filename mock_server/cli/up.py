@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from typing import Any
 
 import click
 import msgspec
 
+from mock_server import pki
 from mock_server.cli.addresses import address_options
 from mock_server.cli.common import folder_of
 from mock_server.cli.status import text
 from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.supervisor import Supervisor
+from mock_server.cssm import given as given_root
 from mock_server.errors import CallerError, problem
 from smartlic_client.cli.output import note, say, wants_json
 
@@ -39,16 +42,24 @@ FOLDER_UNUSABLE = problem(
 
 @click.command("up")
 @address_options(None, None, None)
+@click.option("--ca-certificate", metavar="FILE", help="The licensing root of a new cluster (PEM).")
+@click.option("--ca-key", metavar="FILE", help="Its key (PKCS#8, PEM); nobody else may read the file.")
 @click.pass_context
-def command(context: click.Context, /, **addresses: Any) -> None:
+def command(
+    context: click.Context, /, ca_certificate: str | None, ca_key: str | None, **addresses: Any
+) -> None:
     """Start the cluster in the foreground; Ctrl-C stops all of it.
 
     A folder that holds no cluster gets a new one. What is in a cluster stays in its folder.
     """
+    if (ca_certificate is None) != (ca_key is None):
+        raise click.UsageError("--ca-certificate and --ca-key belong together.", context)
     folder = folder_of(context)
     given = {name: value for name, value in addresses.items() if value is not None}
     layout = Layout(folder)
     new = not layout.cluster_json.exists()
+    root = _given_root(ca_certificate, ca_key)
+    adopted = False
     asked = None
     if new:
         asked = config.configure(**given)
@@ -56,6 +67,8 @@ def command(context: click.Context, /, **addresses: Any) -> None:
     elif given:
         _same_or_refuse(str(folder), config.load(folder), given)
     try:
+        if root is not None and ca_certificate is not None:
+            adopted = given_root.adopt(layout.cssm, root, ca_certificate, new=new)
         supervisor = Supervisor(folder, asked, "mock_server.service:make", "mock_server.cssm.main")
     except OSError as error:
         raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
@@ -91,8 +104,17 @@ def command(context: click.Context, /, **addresses: Any) -> None:
         if new and not any(layout.journal(name).exists() for name in config.NODES):
             # It never was up: the next one may have the addresses that this one should have had.
             layout.cluster_json.unlink(missing_ok=True)
+            if adopted:
+                (layout.cssm / "root.pem").unlink(missing_ok=True)
+                (layout.cssm / "root.key").unlink(missing_ok=True)
     if not wants_json():
         say("The cluster is down.")
+
+
+def _given_root(certificate: str | None, key: str | None) -> pki.Issuer | None:
+    if certificate is None or key is None:
+        return None
+    return given_root.read(certificate, key, datetime.datetime.now(datetime.UTC))
 
 
 def _same_or_refuse(folder: str, there: ClusterConfig, given: dict[str, Any]) -> None:

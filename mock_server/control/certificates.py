@@ -15,7 +15,7 @@ from mock_server.serving import Serving
 from smartlic_client.errors import SmartlicError
 from smartlic_client.names import DnsHost, parse_host
 
-__all__ = ["OPERATIONS", "described", "settled_anchor"]
+__all__ = ["OPERATIONS", "described", "host_common_name", "settled_anchor"]
 
 
 class _CommonName(Fields, kw_only=True):
@@ -23,7 +23,7 @@ class _CommonName(Fields, kw_only=True):
 
 
 async def common_name(serving: Serving, fields: _CommonName) -> Answer:
-    name = _host_common_name(fields.name, issuing.served_hosts(serving))
+    name = host_common_name(fields.name, issuing.served_hosts(serving))
     happened = administration.set_common_name(serving.state, name)
     await serving.commit(fields.by, happened)
     return {**described(serving, await serving.anchor()), "changed": bool(happened)}
@@ -60,7 +60,7 @@ def described(serving: Serving, anchor: x509.Certificate) -> Answer:
     }
 
 
-def _host_common_name(text: str, addresses: list[str]) -> str:
+def host_common_name(text: str, addresses: list[str]) -> str:
     """The name in its one spelling. With both families configured it has to be an FQDN (B1.4)."""
     try:
         host = parse_host(text)
