@@ -69,7 +69,27 @@ EVERY_CALL = [
     ["host-common-name"],
     ["host-common-name", "ssm.example.com"],
     ["sync"],
+    ["sync", "status"],
+    ["sync", "schedule", "daily"],
+    ["sync", "sign-in", "admin"],
+    ["sync", "request-file", "x"],
+    ["cssm", "status"],
+    ["cssm", "stop"],
+    ["cssm", "start"],
+    ["cssm", "kill"],
+    ["cssm", "slow", "1"],
+    ["cssm", "refuse", "no"],
+    ["cssm", "cut"],
+    ["cssm", "faults"],
+    ["cssm", "strict", "off"],
+    ["cssm", "smart-account", "list"],
+    ["cssm", "virtual-account", "create", "x"],
+    ["cssm", "purchase", "list"],
+    ["cssm", "on-prem", "list"],
     ["certificates"],
+    ["certificates", "browser"],
+    ["certificates", "csr", "x"],
+    ["certificates", "reset"],
     ["events"],
     ["down"],
 ]
@@ -167,7 +187,7 @@ def test_what_others_wrote_does_not_steer_the_terminal(lab: Lab) -> None:
 def test_help_and_wrong_usage(lab: Lab, tmp_path: Path) -> None:
     """Every verb has a help; what the command line does not know is 64, in both forms."""
     mock = inside("smartlic-mock", tmp_path)
-    groups = ("token", "license", "instance", "account", "virtual-account", "clock")
+    groups = ("token", "license", "instance", "account", "virtual-account", "clock", "cssm")
     more = [list(pair) for call in EVERY_CALL if (pair := tuple(call[:2]))[0] in groups]
     for verb in [[], *([name] for name in _VERBS), *more]:
         done = mock.run(*verb, "--help")
