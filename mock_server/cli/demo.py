@@ -26,9 +26,14 @@ from smartlic_client.cli.output import wants_json
 @click.option(
     "-f", "--folder", type=click.Path(file_okay=False), help="Work in this folder; by default a new one."
 )
+@click.option(
+    "--report", type=click.Path(), metavar="FILE", help="Write a report: one HTML file, for a change ticket."
+)
 @click.option("--pause", is_flag=True, help="Wait for Enter between steps.")
 @click.option("--fast", is_flag=True, help="Do not wait; this is the default.")
-def command(letter: str, folder: str | None, pause: bool, fast: bool, **given: Any) -> None:
+def command(
+    letter: str, folder: str | None, report: str | None, pause: bool, fast: bool, **given: Any
+) -> None:
     """Play a scenario on a cluster of two real servers, and check each step.
 
     By default on the addresses of the operators' procedure: 127.0.0.11, .9 and .14 for B, and .5, .10 and
@@ -42,6 +47,7 @@ def command(letter: str, folder: str | None, pause: bool, fast: bool, **given: A
     settings = Settings(
         given={name: value for name, value in given.items() if value is not None},
         folder=Path(folder) if folder else None,
+        report=Path(report) if report else None,
         pause=pause and not fast and not quiet,
         quiet=quiet,
     )

@@ -18,7 +18,7 @@ Test = Callable[[dict[str, Played]], None]
 
 def play_whole(scenario: Scenario, folder: Path) -> dict[str, Played]:
     """The whole scenario, played once on real processes: id → step."""
-    return {step.id: step for step in perform_steps(scenario, new_addresses(), folder)}
+    return {step.id: step for step in perform_steps(scenario, new_addresses(), folder).played}
 
 
 def name_of(step: str, title: str) -> str:
