@@ -22,6 +22,8 @@ __all__ = [
     "ask",
     "confirm",
     "folder_of",
+    "page",
+    "page_options",
     "rows_of",
     "table",
     "yes_option",
@@ -77,6 +79,24 @@ def account_options(command: F) -> F:
         "--virtual-account", default=DEFAULT_VIRTUAL_ACCOUNT, show_default=True, help="Local virtual account."
     )
     return account_option(virtual(command))
+
+
+def page_options(command: F) -> F:
+    limit = click.option(
+        "--limit", type=click.IntRange(1), default=1000, show_default=True, help="At most so many of them."
+    )
+    offset = click.option(
+        "--offset", type=click.IntRange(0), default=0, help="Leave out so many before them."
+    )
+    return limit(offset(command))
+
+
+def page(found: dict[str, Any], rows: Sequence[Any], offset: int, shown: str) -> str:
+    """The table `shown`, and, where it is not all, how much of how much it is."""
+    if len(rows) == found["total"]:
+        return shown
+    last = offset + len(rows)
+    return f"{shown}\n{offset + 1} to {last} of {found['total']}" if rows else f"There are {found['total']}."
 
 
 def yes_option(command: F) -> F:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import click
 
-from mock_server.cli.common import ask, rows_of, table
+from mock_server.cli.common import ask, page, page_options, rows_of, table
 from smartlic_client.cli.output import emit
 
 
 @click.command("instances")
+@page_options
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, limit: int, offset: int) -> None:
     """The product instances and the licenses that each uses."""
-    found = ask(context, "instance.list")
+    found = ask(context, "instance.list", limit=limit, offset=offset)
     rows = rows_of(found["instances"], "name", "product_type", "last_contact", "virtual_account")
     for row, instance in zip(rows, found["instances"], strict=True):
         row.append(", ".join(instance["alerts"]))
         row.append(", ".join(f"{used['license']} {used['count']}" for used in instance["licenses"]))
     headers = ["Name", "Product type", "Last contact", "Virtual account", "Alerts", "Licenses"]
-    emit(found, table(headers, rows, "No product instance is registered."))
+    emit(found, page(found, rows, offset, table(headers, rows, "No product instance is registered.")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.control.forms import Answer, Operation, Page, date
 from mock_server.domain.accounts import account_of
 from mock_server.domain.alerts import Alert, alerts
 from mock_server.serving import Serving
@@ -13,7 +13,7 @@ from mock_server.serving import Serving
 __all__ = ["OPERATIONS"]
 
 
-class _List(Fields, kw_only=True):
+class _List(Page, kw_only=True):
     """`account`: only what is about this one."""
 
     account: str | None = None
@@ -24,13 +24,12 @@ async def list_alerts(serving: Serving, fields: _List) -> Answer:
         account_of(serving.state, fields.account)
     now = serving.now()
     wanted = (None, fields.account)
-    found = [
-        _alert(alert, now)
-        for alert in alerts(serving.state, now)
-        if fields.account is None or alert.account in wanted
+    every = [
+        alert for alert in alerts(serving.state, now) if fields.account is None or alert.account in wanted
     ]
+    found = [_alert(alert, now) for alert in fields.of(every)]
     await serving.ledger.settled()
-    return {"alerts": found}
+    return {"alerts": found, "total": len(every)}
 
 
 def _alert(alert: Alert, now: float) -> Answer:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -14,9 +14,10 @@ from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
 from mock_server.errors import CallerError, problem
 from mock_server.serving import Serving
 
-__all__ = ["Answer", "Fields", "Operation", "Placed", "date", "handler"]
+__all__ = ["Answer", "Fields", "Operation", "Page", "Placed", "date", "handler"]
 
 Answer = dict[str, Any]
+T = TypeVar("T")
 
 BAD_FIELD = problem(
     "bad-field",
@@ -37,6 +38,16 @@ class Placed(Fields, kw_only=True):
 
     account: str = DEFAULT_ACCOUNT
     virtual_account: str = DEFAULT_VIRTUAL_ACCOUNT
+
+
+class Page(Fields, kw_only=True):
+    """Part of a long list: `limit` of them from `offset` on; a limit of -1 gives all that follow."""
+
+    limit: Annotated[int, msgspec.Meta(ge=-1)] = 1000
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def of(self, whole: Sequence[T]) -> Sequence[T]:
+        return whole[self.offset :] if self.limit < 0 else whole[self.offset : self.offset + self.limit]
 
 
 @dataclass(frozen=True)

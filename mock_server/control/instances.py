@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.control.forms import Answer, Fields, Operation, Page, date
 from mock_server.domain import instances
 from mock_server.domain.alerts import of_instance
 from mock_server.domain.state import Instance
@@ -28,13 +28,13 @@ class _Transfer(_Of, kw_only=True):
     to: str
 
 
-async def list_instances(serving: Serving, _fields: Fields) -> Answer:
+async def list_instances(serving: Serving, fields: Page) -> Answer:
     state, now = serving.state, serving.now()
     in_order = sorted(state.instances.values(), key=lambda instance: (instance.name, instance.piid))
     names = {pool.tag: pool.name for pool in state.pools.values()}
-    found = [_instance(names, instance, now) for instance in in_order]
+    found = [_instance(names, instance, now) for instance in fields.of(in_order)]
     await serving.ledger.settled()
-    return {"instances": found}
+    return {"instances": found, "total": len(in_order)}
 
 
 def _instance(names: Mapping[str, str], instance: Instance, now: float) -> Answer:
@@ -83,7 +83,7 @@ def _named(instance: Instance) -> Answer:
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "instance.list": Operation(Fields, list_instances),
+    "instance.list": Operation(Page, list_instances),
     "instance.rename": Operation(_Rename, rename),
     "instance.transfer": Operation(_Transfer, transfer),
     "instance.remove": Operation(_Of, remove),

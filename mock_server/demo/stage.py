@@ -156,7 +156,7 @@ class Stage:
         return next((row for row in self.accounts() if row["name"] == name), {})
 
     def instances(self) -> dict[str, dict[str, Any]]:
-        return {found["name"]: found for found in self.ask("instance.list")["instances"]}
+        return {found["name"]: found for found in self.ask("instance.list", limit=-1)["instances"]}
 
     def in_use(self) -> dict[str, int]:
         """License → count in use, as the licenses page shows it."""

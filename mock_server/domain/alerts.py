@@ -7,9 +7,10 @@ renews its authorization every 30 days, and it ends 90 days after the last conta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from mock_server.domain import licenses, lots, synchronization
 from mock_server.domain.state import Account, AccountStatus, Instance, Pool, State, Token
@@ -55,8 +56,7 @@ class Kind(StrEnum):
     TOKEN_EXPIRING = "ID Token Expiring"  # noqa: S105 - a kind of thing, no secret
 
 
-@dataclass(frozen=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True):
     """`source`: the name of what it is about. `due`: act before this time (Unix seconds).
 
     `due` is the time itself where it is late already, and None where nothing has to be done by a time.
@@ -81,11 +81,12 @@ def alerts(state: State, now: float) -> list[Alert]:
     for pool in state.pools.values():
         found += _pool(pool, now)
     for instance in state.instances.values():
-        found += of_instance(instance, now)
+        if now - instance.last_contact > RENEWAL:
+            found += of_instance(instance, now)
     for token in state.tokens.values():
         found += _token(token, now)
-    order = list(Severity)
-    return sorted(found, key=lambda one: (order.index(one.severity), one.account or "", one.source))
+    order = {severity: place for place, severity in enumerate(Severity)}
+    return sorted(found, key=lambda one: (order[one.severity], one.account or "", one.source))
 
 
 def _system(state: State) -> Iterator[Alert]:

@@ -217,6 +217,25 @@ def test_bad_values_of_administration(lab: Lab, mock: Inside) -> None:
     assert mock.json("events", "--limit", "1")["events"][0]["index"] == before
 
 
+def test_long_lists_come_in_pages(lab: Lab, mock: Inside, tmp_path: Path) -> None:
+    """So many from there on, and how many there are in all; people are told that it is not all."""
+    for name in ("page 1", "page 2", "page 3"):
+        lab.registered(tmp_path, name)
+    every = mock.json("instances")
+    names = [one["name"] for one in every["instances"]]
+    assert every["total"] == len(names) >= 3
+    part = mock.json("instances", "--limit", "2", "--offset", "1")
+    assert ([one["name"] for one in part["instances"]], part["total"]) == (names[1:3], len(names))
+    shown = mock.run("instances", "--limit", "2", "--offset", "1").stdout
+    assert shown.endswith(f"\n2 to 3 of {len(names)}\n")
+    assert mock.run("instances", "--offset", "999").stdout == f"There are {len(names)}.\n"
+    assert " of " not in mock.run("instances").stdout
+    for wrong in (["--limit", "0"], ["--offset", "-1"]):
+        assert_error(mock.run("instances", *wrong), "usage", 64)
+    with pytest.raises(Exception, match="bad-field"):
+        lab.stage.ask("instance.list", limit=-2)
+
+
 def test_fields_of_another_kind_are_refused(lab: Lab) -> None:
     """The control socket takes what is right: another type is bad-field, never a traceback."""
     wrong: list[tuple[str, dict[str, Any]]] = [

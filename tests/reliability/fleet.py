@@ -103,7 +103,7 @@ def check(stage: Stage, fleet: Fleet) -> int:
     told = fleet.told
     assert not told.failures, told.failures
     assert len(set(told.registrations)) == len(told.registrations), "one registration, one instance"
-    listed = stage.ask("instance.list")["instances"]
+    listed = stage.ask("instance.list", limit=-1)["instances"]
     kept = set(told.registrations) - told.gone
     seen = {found["product_instance_identifier"]: found for found in listed}
     assert set(seen) == kept

@@ -260,7 +260,9 @@ class SimulatedStand:
         assert sorted(status["in_sync"]) == sorted(NODES)
         token = next(t for t in cluster.ask("token.list")["tokens"] if t["token_id"] == self.token_id)
         assert token["used"] == len(fleet.told.registered) == fleet.begun
-        found = {one["product_instance_identifier"] for one in cluster.ask("instance.list")["instances"]}
+        found = {
+            one["product_instance_identifier"] for one in cluster.ask("instance.list", limit=-1)["instances"]
+        }
         assert found == set(fleet.present())
         assert sum(row["in_use"] for row in cluster.ask("license.list")["licenses"]) == fleet.expected_use()
         cluster.run(lambda: cluster.node("primary").index == cluster.node("secondary").index, 10.0)
