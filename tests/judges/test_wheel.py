@@ -1,0 +1,96 @@
+"""pip judges the wheel: installed in an empty environment, with and without its extra."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.judge, pytest.mark.timeout(600)]
+
+_REPO = Path(__file__).parents[2]
+
+
+class Environment:
+    """An empty virtual environment, and a project of somebody else beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bin = folder / "venv" / "bin"
+        self.project = folder / "project"
+        self.project.mkdir()
+        venv.create(folder / "venv", with_pip=True)
+
+    def run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A program of the environment, in the project's folder, without anything of this checkout."""
+        return subprocess.run(
+            [str(self.bin / program), *arguments],
+            cwd=self.project,
+            env={"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.project), "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def install(self, *wanted: str) -> None:
+        done = self.run("pip", "install", "--quiet", "--disable-pip-version-check", *wanted)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+        str(_REPO),
+    ]
+    subprocess.run(command, check=True, timeout=300)
+    (found,) = folder.glob("smartlic-*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """The wheel without extras."""
+    made = Environment(tmp_path_factory.mktemp("plain"))
+    made.install(str(wheel))
+    yield made
+
+
+def test_the_client_works_without_extras(plain: Environment) -> None:
+    """`smartlic` makes a device and shows it."""
+    assert plain.run("smartlic", "--version").returncode == 0
+    made = plain.run("smartlic", "--format", "json", "init", "--pid", "P", "--sn", "S", "--name", "x")
+    assert (made.returncode, json.loads(made.stdout)["ok"]) == (0, True)
+    assert "REGISTERED" in plain.run("smartlic", "show", "status").stdout
+
+
+def test_the_mock_says_which_extra_is_missing(plain: Environment) -> None:
+    """`smartlic-mock` names the extra, exit 1; no traceback, no process, no folder."""
+    assert plain.run("smartlic-mock", "--version").returncode == 0
+    for call in (["up"], ["demo"], ["console", "primary"]):
+        done = plain.run("smartlic-mock", *call)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "[server-missing]" in done.stderr
+        assert 'pip install "smartlic[server]"' in done.stderr
+
+
+def test_the_tests_of_others_are_not_disturbed(plain: Environment) -> None:
+    """pytest of a project that does not use the mock runs as without it, warnings as errors."""
+    plain.install("pytest")
+    (plain.project / "test_own.py").write_text("def test_own():\n    assert 1 + 1 == 2\n")
+    done = plain.run("python", "-W", "error", "-m", "pytest", "-q", "-W", "error", "test_own.py")
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
