@@ -28,6 +28,7 @@ MINE = [
     DOCS / "reference/messages.md",
     DOCS / "reference/files.md",
     DOCS / "reference/administration.md",
+    DOCS / "reference/cssm.md",
     DOCS / "explanation/how-nothing-is-lost.md",
     *HOW_TO,
 ]
@@ -213,6 +214,15 @@ def test_messages_lists_the_refusals_with_their_public_numbers() -> None:
         for code in re.findall(r"`([a-z-]+)`", codes)
     }
     assert listed == {code: agent_error(code) for code in REFUSALS}
+
+
+def test_the_page_of_cssm_names_every_field_of_its_documents() -> None:
+    """A request, an answer and a purchase as they are sealed."""
+    from mock_server.domain.synchronization import Purchase, SyncAnswer, SyncRequest
+
+    text = _read(DOCS / "reference/cssm.md").partition("## Documents")[2].partition("## ")[0]
+    fields = {field for form in (SyncRequest, SyncAnswer, Purchase) for field in form.__struct_fields__}
+    assert not fields - set(re.findall(r"`([a-z_]+)`", text))
 
 
 def test_alerts_are_those_of_the_page() -> None:
