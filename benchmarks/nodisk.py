@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from mock_server.cluster import config
+from mock_server.cluster.hosts import Processes
 from mock_server.cluster.machine import Event, Ledger, NodeContext
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.domain.apply import LicensingMachine
@@ -61,7 +62,7 @@ def make(context: NodeContext) -> Service:
 
 def main(folder: str, *hosts: str) -> None:
     supervisor = Supervisor(
-        folder, config.configure(*hosts), "benchmarks.nodisk:make", "mock_server.cssm.main"
+        folder, config.configure(*hosts), Processes("benchmarks.nodisk:make", "mock_server.cssm.main")
     )
     asyncio.run(supervisor.serve(lambda _status: print("up", flush=True)))
 

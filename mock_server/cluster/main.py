@@ -27,20 +27,14 @@ from typing import Any
 import uvloop
 
 from mock_server.cluster.config import NODES, Layout
-from mock_server.cluster.control import ControlServer, describe
+from mock_server.cluster.control import describe
+from mock_server.cluster.life import live
 from mock_server.cluster.machine import ServiceFactory
 from mock_server.cluster.node import Node
-from mock_server.cluster.ops import Operations
 from mock_server.cluster.problems import SERVICE_NOT_FOUND
-from mock_server.cluster.processes import alive, read_node_file
-from mock_server.cluster.roles import Event
-from mock_server.cluster.talk import ANSWER_SECONDS
 from mock_server.errors import SmartlicError
 
 log = logging.getLogger(__name__)
-
-_CARRIED = 10.0
-"""Seconds that a question waits longer here than in the supervisor, which carries it to the console."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,23 +71,12 @@ async def _run(node: Node, options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, ending.set)
     if options.parent_fd is not None:
         loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, loop, ending)
-    control = ControlServer(
-        node.name, node.layout.log(node.name), Operations(node).dispatch, ANSWER_SECONDS + _CARRIED
-    )
-    former = read_node_file(node.layout.node_json(node.name))
-    stale = former.control if former is not None and not alive(former.process) else None
-    node.control_path = str(await control.open(stale))
-    node.begin()
-    log.info("process %d of %s", os.getpid(), node.name)
-    _say({"ready": True, "control": node.control_path})
-    if not options.stopped:
-        node.post(Event.START)
-    try:
-        await ending.wait()
-        log.info("ending")
-    finally:
-        await node.end()
-        await control.close()
+
+    def ready() -> None:
+        log.info("process %d of %s", os.getpid(), node.name)
+        _say({"ready": True, "control": node.control_path})
+
+    await live(node, ending, ready, stopped=options.stopped)
 
 
 def _allow_connections() -> None:

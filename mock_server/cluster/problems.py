@@ -158,12 +158,6 @@ NOT_IN_SYNC = problem(
     "If the {peer} has what this one lacks, start it: smartlic-mock console {peer_name} ha_cluster_start, "
     "with --force where it waits too. What only the other one has is given up then.",
 )
-JOURNAL_LOST = problem(
-    "journal-lost",
-    RefusedError,
-    "The {node} stands alone, its journal ends at change {index}, and it once held {had}.",
-    "Put its journal back, from a backup of the folder: nobody else has what is missing.",
-)
 NODE_FAILED = problem(
     "node-failed",
     CommunicationError,
@@ -199,4 +193,10 @@ INTERNAL = problem(
     RefusedError,
     "{node} met an error of its own.",
     "Its log says more: {log}",
+)
+FOLDER_UNUSABLE = problem(
+    "folder-unusable",
+    CallerError,
+    "The cluster's folder {folder} cannot be used: {why}.",
+    "Give a folder that this user may make and write: --folder.",
 )

@@ -7,15 +7,9 @@ from typing import Any
 
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.processes import ProcessId, alive, read_node_file
-from mock_server.cluster.roles import ACTIVE_STATES, OUTSIDE, State, known, role
-from mock_server.cluster.standing import Standing
+from mock_server.cluster.roles import ACTIVE_STATES, State, known, role
 from mock_server.cluster.witness import Record
 
-MODES = {
-    Standing.MEMBER: "cluster",
-    Standing.ALONE: "stand-alone",
-    Standing.DISCARDED: "discarded",
-}
 MASTER, SLAVE, DOWN = "Replication Master", "Replication Slave", "down"
 
 
@@ -23,12 +17,12 @@ def server(
     config: ClusterConfig, name: str, state: State | None, *, database: str, index: int | None = None
 ) -> dict[str, Any]:
     """One server's line. `state` None: its process is gone."""
-    running = "stopped" if state in (None, State.STOPPED) else "running"
+    stopped = state in (None, State.STOPPED)
     return {
         "name": name,
         "address": config.node(name).host,
         "role": "Standby" if state is None else role(state),
-        "cluster": "not enabled" if state in OUTSIDE else running,
+        "cluster": "stopped" if stopped else "running",
         "state": "gone" if state is None else str(state),
         "process": "gone" if state is None else "running",
         "database": database,
@@ -61,7 +55,6 @@ def build(
     record: Record | None,
     reason: str,
     problem: dict[str, Any] | None,
-    standing: Standing,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
     """The result of the control op `status`."""
@@ -93,7 +86,7 @@ def build(
         },
         "in_sync": [] if record is None else list(record.in_sync),
         "epoch": 0 if record is None else record.epoch,
-        "mode": MODES[standing],
+        "mode": "cluster" if record is None else record.mode,
         "lag": lag,
         "reason": reason,
         "problem": problem,

@@ -13,18 +13,19 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mock_server.cluster import config, console, decide, logins, membership, refusals, status
+from mock_server.cluster import config, console, decide, logins, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
 from mock_server.cluster.commands import table
-from mock_server.cluster.companion import Companion, former_process
+from mock_server.cluster.companion import former_process
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.control import ControlServer, Request
 from mock_server.cluster.files import write_private
+from mock_server.cluster.hosts import Host
 from mock_server.cluster.problems import (
     ALREADY_RUNNING,
     BAD_REQUEST,
@@ -36,10 +37,9 @@ from mock_server.cluster.problems import (
     START_TIMEOUT,
 )
 from mock_server.cluster.processes import myself, open_pidfd, read_node_file
-from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, State
+from mock_server.cluster.roles import ACTIVE_STATES, State
 from mock_server.cluster.sockets import bind
-from mock_server.cluster.standing import Standing
-from mock_server.cluster.talk import Outcome, Question, Talk, relay, reply, spoken
+from mock_server.cluster.talk import Question, Talk, relay, reply, spoken
 from mock_server.cluster.witness import Record, Witness
 from mock_server.errors import SmartlicError
 
@@ -54,24 +54,16 @@ _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIG
 
 
 class Supervisor:
-    """A cluster that is up. `config_` is for a folder that holds no cluster yet.
+    """A cluster that is up. `config_` is for a folder without a cluster; `host` runs nodes and CSSM."""
 
-    `service`: module:factory of what the nodes serve. `cssm`: the module of CSSM's process, if there is one.
-    """
-
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        config_: ClusterConfig | None,
-        service: str,
-        cssm: str | None = None,
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str], config_: ClusterConfig | None, host: Host) -> None:
         self.layout = Layout(folder)
         if config_ is not None and not self.layout.cluster_json.exists():
             config.create(folder, config_)
         self.config = config.load(folder)
-        self.children: dict[str, Child] = {name: Child(self.layout, name, service) for name in NODES}
-        self.cssm = Companion(self.layout, cssm) if cssm is not None else None
+        self.children = {str(name): host.node(self.layout, name) for name in NODES}
+        self.cssm = host.cssm(self.layout)
+        self._alive = host.alive
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
         self._starting: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in NODES}
         self._lock: int | None = None
@@ -91,8 +83,8 @@ class Supervisor:
         finally:
             await self.down()
 
-    async def up(self, within: float = 30.0) -> dict[str, Any]:
-        """Start both nodes; return the status when one is Active and the other in sync.
+    async def up(self, within: float = 30.0, nodes: Sequence[str] = NODES) -> dict[str, Any]:
+        """Start both nodes, or those given; return the status when one is Active and the other in sync.
 
         What hinders both is raised as the problem that it is, and then nothing is left running. It goes on
         where one can serve without the other, and where only an operator can decide who may (rule 7); what
@@ -108,9 +100,9 @@ class Supervisor:
             me = myself()
             told = {"pid": me.pid, "started": me.started, "control": str(path)}
             write_private(self.layout.control_json, json.dumps(told).encode() + b"\n")
-            nodes = [child.start() for child in self.children.values()]
-            hindered, _ = await asyncio.gather(self._start_cssm(), asyncio.gather(*nodes))
-            self.problems = [*hindered, *await self._wait_for_roles(within)]
+            starts = [self.children[name].start() for name in nodes]
+            hindered, _ = await asyncio.gather(self._start_cssm(), asyncio.gather(*starts))
+            self.problems = [*hindered, *await self._wait_for_roles(within, nodes)]
             return await self._status_or_problem()
         except BaseException:
             await self.down()
@@ -187,9 +179,7 @@ class Supervisor:
     def _preflight(self) -> None:
         """Find out that an address is taken before any process is started."""
         vip = self.config.vip
-        wanted = []
-        if self._standing("primary") is Standing.MEMBER:
-            wanted += [(vip.host, vip.device_port, True), (vip.host, vip.gui_port, True)]
+        wanted = [(vip.host, vip.device_port, True), (vip.host, vip.gui_port, True)]
         for name in NODES:
             node = self.config.node(name)
             ports = (node.device_port, node.gui_port, node.peer_port)
@@ -197,12 +187,12 @@ class Supervisor:
         for host, port, is_vip in wanted:
             bind(host, port, vip=is_vip).close()
 
-    async def _wait_for_roles(self, within: float) -> list[SmartlicError]:
+    async def _wait_for_roles(self, within: float, nodes: Sequence[str]) -> list[SmartlicError]:
         """Until both have their role; or until it is clear that they have not, and why."""
         until = asyncio.get_running_loop().time() + within
         while True:
             left = until - asyncio.get_running_loop().time()
-            said = await asyncio.gather(*(self._wait_for(child, left) for child in self.children.values()))
+            said = await asyncio.gather(*(self._wait_for(self.children[name], left) for name in nodes))
             waiting = [decide.waits_for_peer(told["reason"]) for told in said if not _settled(told)]
             if not waiting or (all(waiting) and len(waiting) == len(said)) or left <= 0:
                 return [problem for told in said if (problem := self._problem_of(told, within)) is not None]
@@ -228,9 +218,7 @@ class Supervisor:
     async def _status_or_problem(self) -> dict[str, Any]:
         """The status, if somebody serves or an operator's word is all that is missing."""
         status = await self.status()
-        if status["active"] is None and not any(
-            node["state"] == State.ALONE for node in status["nodes"].values()
-        ):
+        if status["active"] is None:
             for problem in self.problems:
                 if problem.code != NOT_IN_SYNC.code:
                     raise problem
@@ -263,8 +251,7 @@ class Supervisor:
         seen = await asyncio.gather(*(self._status_of(name) for name in NODES))
         nodes = dict(zip(NODES, seen, strict=True))
         active = next((name for name in NODES if nodes[name]["role"] == "Active"), None)
-        mode = nodes["primary"]["mode"]
-        return {"cluster": self.config.cluster, "mode": mode, "active": active, "nodes": nodes}
+        return {"cluster": self.config.cluster, "active": active, "nodes": nodes}
 
     async def _status_of(self, name: str) -> dict[str, Any]:
         for teller in (name, peer_of(name)):
@@ -284,7 +271,6 @@ class Supervisor:
             "running": mine["cluster"] == "running",
             "state": mine["state"],
             "database": mine["database"],
-            "mode": status.MODES[self._standing(name)],
             "reason": "its process does not answer" if hangs else "its process is gone",
             "problem": None,
             "cut": {},
@@ -296,7 +282,7 @@ class Supervisor:
         with contextlib.suppress(SmartlicError):
             record = Witness(self.layout.witness, "supervisor").read()
         return status.build(
-            config.load(self.layout.folder),
+            self.config,
             me=name,
             states={node: self._recorded(node) for node in NODES},
             indexes=dict.fromkeys(NODES),
@@ -304,16 +290,11 @@ class Supervisor:
             record=record,
             reason="its process is gone",
             problem=None,
-            standing=self._standing(name),
             facts={"cut": {}, "takeover_seconds": None, "pid": None},
         )
 
-    def _standing(self, name: str) -> Standing:
-        """What a server is, from the folder: also a deployment or a teardown has changed only that."""
-        return membership.standing_of(self.layout, config.load(self.layout.folder), name)
-
     def _recorded(self, name: str) -> State | None:
-        return status.recorded_state(self.layout, name)
+        return status.recorded_state(self.layout, name, self._alive)
 
     async def _login(self, child: Child, terminal: str) -> dict[str, Any]:
         """When and where somebody was at this console before; None: never."""
@@ -339,7 +320,7 @@ class Supervisor:
             # A hung node must not hang its `ha_status`, which its peer can answer.
             if command.name != "ha_status":
                 raise NODE_HUNG(node=console.title(child.name), pid=child.pid) from None
-            return await self._ha_status(child.name)
+            return spoken(console.ha_status(await self._status_of(child.name)))
         except SmartlicError:
             if command.changes and not await child.gone(_STATUS):
                 raise
@@ -352,17 +333,8 @@ class Supervisor:
 
     async def _console_of_dead(self, name: str, command: str) -> Talk:
         if command == "ha_status":
-            return await self._ha_status(name)
-        if command != "ha_cluster_stop" or self._standing(name) is not Standing.MEMBER:
-            raise refusals.NOT_SERVING(node=console.title(name))
+            return spoken(console.ha_status(await self._status_of(name)))
         return spoken(console.already_stopped(name))
-
-    async def _ha_status(self, name: str) -> Talk:
-        """The status of a server that does not answer itself."""
-        found = await self._status_of(name)
-        if found["mode"] != "cluster":
-            return spoken([*console.NOT_ENABLED, Outcome.FAILED])
-        return spoken(console.ha_status(found))
 
     async def _carry(self, child: Child, command: str, talk: Talk) -> Talk:
         """A talk with a node that may die or hang in the middle of it."""
@@ -397,10 +369,7 @@ class Supervisor:
 
     async def _ask_active(self, request: Request) -> dict[str, Any]:
         """Forward a service's own operation to the Active, wherever it is."""
-        askable = list(reversed(self._standby_first()))
-        if self._standing("primary") is Standing.ALONE:
-            askable = [self.children["primary"]]  # the other one has no data, or data of its own
-        for child in askable:
+        for child in reversed(self._standby_first()):
             try:
                 return await child.result(request, _FORWARD)
             except TimeoutError:
@@ -419,11 +388,7 @@ class Supervisor:
 
 def _settled(told: dict[str, Any]) -> bool:
     """Whether a node has its role, or a problem that keeps it from having one."""
-    return (
-        told["problem"] is not None
-        or told["state"] in SETTLED_STATES
-        or decide.waits_for_operator(told["reason"])
-    )
+    return told["problem"] is not None or told["state"] in (State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY)
 
 
 def _without_node(request: Request) -> Request:

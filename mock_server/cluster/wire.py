@@ -131,10 +131,6 @@ class Handover(_Message, frozen=True, tag="handover"):
     idx: int
 
 
-class TornDown(_Message, frozen=True, tag="torn-down"):
-    """From an Active that stands alone from now on (rule 10); the record says so."""
-
-
 Message = (
     Hello
     | Welcome
@@ -152,7 +148,6 @@ Message = (
     | Leaving
     | Left
     | Handover
-    | TornDown
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -96,11 +96,13 @@ class RealWorld:
     time = staticmethod(time.monotonic)
     myself = staticmethod(processes.myself)
     alive = staticmethod(processes.alive)
-    process_watch = staticmethod(ProcessWatch)
     end = staticmethod(processes.end)
     bind = staticmethod(sockets.bind)
     holder = staticmethod(sockets.holder)
     listener = staticmethod(Listener)
+
+    def process_watch(self, on_gone: Callable[[], None]) -> Watch:
+        return ProcessWatch(on_gone)
 
     async def listen(self, address: NodeAddress, link: Callable[[], Link], tls: ssl.SSLContext) -> Server:
         return await asyncio.get_running_loop().create_server(

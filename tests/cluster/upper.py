@@ -15,6 +15,7 @@ from tests.cluster.harness import own_config
 
 _UP = """
 import asyncio, importlib, json, sys
+from mock_server.cluster.hosts import Processes
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.errors import SmartlicError
 
@@ -23,7 +24,7 @@ def on_up(status):
 
 importlib.import_module(sys.argv[2].partition(":")[0])  # it may bring commands of the console
 try:
-    supervisor = Supervisor(sys.argv[1], None, sys.argv[2])
+    supervisor = Supervisor(sys.argv[1], None, Processes(sys.argv[2]))
     asyncio.run(supervisor.serve(on_up))
 except SmartlicError as error:
     print(json.dumps({"code": error.code, "sentence": error.sentence}), flush=True)

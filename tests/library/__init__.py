@@ -1,0 +1,1 @@
+"""The cluster as a library, and the pytest plugin."""
