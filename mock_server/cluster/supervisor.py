@@ -194,7 +194,8 @@ class Supervisor:
             left = until - asyncio.get_running_loop().time()
             said = await asyncio.gather(*(self._wait_for(self.children[name], left) for name in nodes))
             waiting = [decide.waits_for_peer(told["reason"]) for told in said if not _settled(told)]
-            if not waiting or (all(waiting) and len(waiting) == len(said)) or left <= 0:
+            serves = any(_settled(told) and told["problem"] is None for told in said)
+            if not waiting or (all(waiting) and not serves) or left <= 0:
                 return [problem for told in said if (problem := self._problem_of(told, within)) is not None]
 
     async def _wait_for(self, child: Child, left: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import datetime
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -384,3 +385,21 @@ def test_a_cssm_that_cannot_start_is_a_warning(lab: Lab, tmp_path: Path) -> None
             device.set_destination(f"https://{primary}:4443/Transportgateway/services/DeviceRequestHandler")
             device.trust(mock.json("certificates")["trust_anchor"].encode())
             device.register(IdToken(mock.json("token", "create")["token"]))
+
+
+def test_a_new_cluster_needs_cssm(tmp_path: Path) -> None:
+    """Without the root there is no certificate to serve with: `up` ends with what hinders CSSM, soon."""
+    folder = tmp_path / "cluster"
+    (folder / "cssm").mkdir(parents=True)
+    (folder / "cssm" / "root.pem").write_text("damaged")
+    mock = inside("smartlic-mock", folder)
+    begun = time.monotonic()
+    addresses = addresses_as_options(new_addresses())
+    assert_error(mock.run("up", *addresses), "cssm-root-unusable", 1)
+    (folder / "cssm" / "root.pem").unlink()
+    (folder / "cssm" / "state.json").write_text("")
+    assert_error(mock.run("up", *addresses), "cssm-store-unusable", 1)
+    assert time.monotonic() - begun < 20
+    (folder / "cssm" / "state.json").unlink()
+    with up(folder, *addresses):
+        assert mock.json("sync")["synchronized"] == ["Lab"]
