@@ -28,7 +28,9 @@ def served_hosts(serving: Serving) -> list[str]:
 async def first_certificates(serving: Serving) -> None:
     """A new server: a local account, its own CA, and the Primary's address as first Host Common Name."""
     now = datetime.datetime.now(datetime.UTC)
-    name = serving.context.config.nodes.primary.host
+    context = serving.context
+    alone = context.config.mode == "stand-alone"
+    name = context.config.node(context.name if alone else "primary").host
     certificates: dict[str, list[str]] = {}
     keys: dict[str, bytes] = {}
     ca_key, id_key = signing.new_key(), signing.new_key()

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 
-from mock_server import issuing, pki
+from mock_server import issuing, pki, tls
 from mock_server.cluster.machine import ASGIApp, ControlHandler, Ledger, NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
 from mock_server.control import browser, handlers
@@ -17,9 +17,10 @@ from mock_server.cssm.port import CssmClient, CssmPort
 from mock_server.cssm.problems import CSSM_UNREACHABLE
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
-from mock_server.serving import Serving
+from mock_server.serving import Serving, key_name, stored_chain
 from mock_server.syncing import Synchronizer
 from mock_server.web.devices import DeviceEndpoint
+from mock_server.web.discarded import DiscardedPages
 from mock_server.web.gui import GuiEndpoint
 
 __all__ = ["LicensingService", "make"]
@@ -86,6 +87,15 @@ class LicensingService:
     async def torn_down(self) -> None:
         """This server has become a stand-alone one: what a teardown deletes is gone."""
         await browser.deleted_by_teardown(self.active())
+
+    def pages(self, keys: Mapping[str, bytes]) -> tuple[ASGIApp, ssl.SSLContext | None]:
+        chain = stored_chain(self.machine.state.settings.certificates.get("browser", []))
+        context = None
+        if chain:
+            context = tls.server_context(
+                b"".join(map(pki.to_pem, chain)), keys[key_name("browser", chain[0])]
+            )
+        return DiscardedPages(lambda: self.machine.state, self.context.status), context
 
     def applied(self, payload: bytes) -> None:
         """Nothing needs to be told: the machine is the state."""

@@ -22,12 +22,17 @@ from mock_server.domain.state import State
 from mock_server.web.devices import Desk
 from smartlic_client.protocol import signing
 
-__all__ = ["Serving", "key_name"]
+__all__ = ["Serving", "key_name", "stored_chain"]
 
 
 def key_name(title: str, certificate: x509.Certificate) -> str:
     """A name that a key has for good: a change that is cut from a journal leaves the former key usable."""
     return f"{title}-{certificate.serial_number:x}"
+
+
+def stored_chain(chain: list[str]) -> tuple[x509.Certificate, ...]:
+    """A chain as the settings hold it, itself first."""
+    return tuple(x509.load_der_x509_certificate(base64.b64decode(one)) for one in chain)
 
 
 class Serving:
@@ -61,8 +66,7 @@ class Serving:
 
     def certificates(self, name: str) -> tuple[x509.Certificate, ...]:
         """The chain of a certificate, itself first."""
-        chain = self.state.settings.certificates[name]
-        return tuple(x509.load_der_x509_certificate(base64.b64decode(c)) for c in chain)
+        return stored_chain(self.state.settings.certificates[name])
 
     def chain(self, name: str) -> tuple[bytes, bytes]:
         """Chain and key of a certificate, in PEM."""

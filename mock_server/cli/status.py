@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from mock_server.cli.common import ask
-from mock_server.cluster.console import ha_status
+from mock_server.cluster.console import ha_status, outside
 from smartlic_client.cli.output import emit
 
 
 def text(status: dict[str, Any]) -> str:
     """Both servers side by side, as the Active sees them, else the Primary."""
+    if status["mode"] != "cluster":
+        return "\n".join(outside(status))
     return "\n".join(ha_status(status["nodes"][status["active"] or "primary"]))
 
 

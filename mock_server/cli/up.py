@@ -16,7 +16,9 @@ from mock_server.cli.status import text
 from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.hosts import Processes
+from mock_server.cluster.membership import standing_of
 from mock_server.cluster.problems import FOLDER_UNUSABLE
+from mock_server.cluster.standing import Standing
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.cssm import given as given_root
 from mock_server.errors import CallerError, problem
@@ -34,15 +36,32 @@ PORTS_CLASH = problem(
     "The cluster cannot have these ports: {why}.",
     "Give other ports; where all three addresses are the same, each is counted up for the servers.",
 )
+IS_CLUSTER = problem(
+    "is-cluster",
+    CallerError,
+    "{folder} holds a cluster, not stand-alone servers.",
+    "Start it as it is, or make stand-alone servers in another folder with --folder.",
+)
 
 
 @click.command("up")
 @address_options(None, None, None)
 @click.option("--ca-certificate", metavar="FILE", help="The licensing root of a new cluster (PEM).")
 @click.option("--ca-key", metavar="FILE", help="Its key (PKCS#8, PEM); nobody else may read the file.")
+@click.option(
+    "--stand-alone",
+    is_flag=True,
+    help="Two servers that are no cluster yet, to rehearse its deployment from their consoles.",
+)
 @click.pass_context
 def command(
-    context: click.Context, /, ca_certificate: str | None, ca_key: str | None, **addresses: Any
+    context: click.Context,
+    /,
+    *,
+    ca_certificate: str | None,
+    ca_key: str | None,
+    stand_alone: bool,
+    **addresses: Any,
 ) -> None:
     """Start the cluster in the foreground; Ctrl-C stops all of it.
 
@@ -58,10 +77,13 @@ def command(
     adopted = False
     asked = None
     if new:
-        asked = config.configure(**given)
+        asked = config.configure(**given, stand_alone=stand_alone)
         _ports_or_refuse(asked)
-    elif given:
-        _same_or_refuse(str(folder), config.load(folder), given)
+    else:
+        there = config.load(folder)
+        _same_or_refuse(str(folder), there, given)
+        if stand_alone and standing_of(layout, there, "primary") is Standing.MEMBER:
+            raise IS_CLUSTER(folder=str(folder))
     try:
         if root is not None and ca_certificate is not None:
             adopted = given_root.adopt(layout.cssm, root, ca_certificate, new=new)
@@ -70,7 +92,8 @@ def command(
         raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
 
     def on_up(status: dict[str, Any]) -> None:
-        active = status["active"] is not None
+        alone = status["mode"] == "stand-alone" and status["nodes"]["primary"]["state"] == "stand-alone"
+        active = status["active"] is not None or alone
         if wants_json():
             problems = [found.as_dict() for found in supervisor.problems]
             line = {"ok": active, "up": active, "folder": str(folder), "problems": problems, "status": status}
@@ -79,13 +102,14 @@ def command(
         for found in supervisor.problems:
             note(f"warning: {found.sentence} [{found.code}]")
             note(f"  what to do: {found.mend}")
-        vip = supervisor.config.vip
+        vip = supervisor.config.nodes.primary if alone else supervisor.config.vip
         host = f"[{vip.host}]" if ":" in vip.host else vip.host
         say(text(status))
         if not active:
             say(f"\nNo server is Active. The consoles are there; the folder is {folder}. Ctrl-C stops it.")
             return
-        say(f"\nThe cluster is up; its folder is {folder}")
+        what, whose = ("servers are", "their") if alone else ("cluster is", "its")
+        say(f"\nThe {what} up; {whose} folder is {folder}")
         say(f"  Pages:    https://{host}:{vip.gui_port}/")
         say(f"  Products: https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler")
         say("A mock for tests: it authorizes no real product. Ctrl-C stops it.")

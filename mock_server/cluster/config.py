@@ -1,7 +1,8 @@
 """A cluster's folder: what is in it, and the addresses of its nodes and its VIP.
 
 F/cluster.json           this configuration
-F/nodes/<name>/          journal.sqlite, node.json (pid, start time, control socket, role), node.log
+F/nodes/<name>/          journal.sqlite, node.json (pid, start time, control socket, role), node.log,
+                         and what a deployment and a teardown leave (`membership`)
 F/witness/               N.json, the records of who has every acknowledged change
 F/cssm/                  CSSM's root, its state, and where its socket is
 F/peer/                  a key and a certificate a node, for heartbeat and replication
@@ -47,13 +48,14 @@ class NodeAddresses(msgspec.Struct, frozen=True):
     secondary: NodeAddress
 
 
-class ClusterConfig(msgspec.Struct, frozen=True):
-    """`cluster.json`."""
+class ClusterConfig(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`cluster.json`. `mode`: how the servers were made; stand-alone ones until `ha_deploy`."""
 
     format: int
     cluster: str
     nodes: NodeAddresses
     vip: Address
+    mode: Literal["cluster", "stand-alone"] = "cluster"
 
     def node(self, name: str) -> NodeAddress:
         return self.nodes.primary if name == "primary" else self.nodes.secondary
@@ -85,6 +87,19 @@ class Layout:
     def log(self, name: str) -> Path:
         return self.node(name) / "node.log"
 
+    def key(self, name: str) -> Path:
+        """The private key of a node, for heartbeat and replication."""
+        return self.peer / f"{name}.key"
+
+    def certificate(self, name: str) -> Path:
+        """The certificate that a node shows its peer."""
+        return self.peer / f"{name}.crt"
+
+    def trusted(self, name: str) -> Path:
+        """The certificate that a node trusts as its peer's: the one that it was given by a provisioning."""
+        given = self.node(name) / "peer.crt"
+        return given if given.exists() else self.certificate(peer_of(name))
+
 
 def peer_of(name: str) -> NodeName:
     """The other node."""
@@ -99,23 +114,22 @@ def configure(
     device_port: int = 4443,
     gui_port: int = 8443,
     peer_port: int = 5405,
+    stand_alone: bool = False,
 ) -> ClusterConfig:
-    """A configuration. All three addresses the same: ports stand for nodes, counted up from those given."""
-    for host in (primary, secondary, vip):
-        _check_host(host)
-    hosts = {ipaddress.ip_address(host) for host in (primary, secondary, vip)}
-    if len(hosts) == 2:
-        raise ADDRESS_NOT_ALLOWED(address=vip, detail="two of the three are the same; all or none may be")
-    step = 1 if len(hosts) == 1 else 0
+    """A configuration. All three addresses the same: ports stand for nodes, counted up from those given.
+
+    `stand_alone`: two servers of their own; the VIP is that of a later deployment."""
+    step = 1 if _check_hosts(primary, secondary, vip) == 1 else 0
     nodes = NodeAddresses(
         NodeAddress(primary, device_port + step, gui_port + step, peer_port),
         NodeAddress(secondary, device_port + 2 * step, gui_port + 2 * step, peer_port + step),
     )
-    return ClusterConfig(FORMAT, secrets.token_hex(8), nodes, Address(vip, device_port, gui_port))
+    mode: Literal["cluster", "stand-alone"] = "stand-alone" if stand_alone else "cluster"
+    return ClusterConfig(FORMAT, secrets.token_hex(8), nodes, Address(vip, device_port, gui_port), mode)
 
 
 def create(folder: str | os.PathLike[str], config: ClusterConfig | None = None) -> ClusterConfig:
-    """Make a new cluster's folder, with keys for the two nodes to know each other by."""
+    """Make a new folder; in that of a cluster with keys for the two nodes to know each other by."""
     config = config or configure()
     layout = Layout(folder)
     if layout.cluster_json.exists():
@@ -129,13 +143,24 @@ def create(folder: str | os.PathLike[str], config: ClusterConfig | None = None) 
     for path in (*folders, *map(layout.node, NODES)):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
-    for name in NODES:
-        certificate, key = identity.make(f"{config.cluster} {name}")
-        write_private(layout.peer / f"{name}.key", key)
-        write_private(layout.peer / f"{name}.crt", certificate)
-    # Written last: a folder with this file is whole.
-    write_private(layout.cluster_json, msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    if config.mode == "cluster":  # others make theirs with ha_generatekeys and ha_provision_standby
+        for name in NODES:
+            make_keys(layout, config, name)
+    save(layout, config)  # written last: a folder with this file is whole
     return config
+
+
+def make_keys(layout: Layout, config: ClusterConfig, name: str) -> None:
+    """New keys for a node's heartbeat and replication."""
+    certificate, key = identity.make(f"{config.cluster} {name}")
+    write_private(layout.key(name), key)
+    write_private(layout.certificate(name), certificate)
+
+
+def save(layout: Layout, config: ClusterConfig) -> None:
+    """Write `cluster.json`, whole and durable."""
+    data = msgspec.json.format(msgspec.json.encode(config)) + b"\n"
+    write_private(layout.cluster_json, data, sync=True)
 
 
 def load(folder: str | os.PathLike[str]) -> ClusterConfig:
@@ -154,6 +179,22 @@ def load(folder: str | os.PathLike[str]) -> ClusterConfig:
         return msgspec.json.decode(data, type=ClusterConfig)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FOLDER_DAMAGED(path=str(path), detail=str(error)) from None
+
+
+def with_vip(config: ClusterConfig, vip: str) -> ClusterConfig:
+    """The same servers with this VIP."""
+    _check_hosts(config.nodes.primary.host, config.nodes.secondary.host, vip)
+    return msgspec.structs.replace(config, vip=msgspec.structs.replace(config.vip, host=vip))
+
+
+def _check_hosts(primary: str, secondary: str, vip: str) -> int:
+    """How many addresses there are: three, or one for all."""
+    for host in (primary, secondary, vip):
+        _check_host(host)
+    hosts = {ipaddress.ip_address(host) for host in (primary, secondary, vip)}
+    if len(hosts) == 2:
+        raise ADDRESS_NOT_ALLOWED(address=vip, detail="two of the three are the same; all or none may be")
+    return len(hosts)
 
 
 def _check_host(host: str) -> None:

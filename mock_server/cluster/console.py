@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from mock_server.cluster.decide import waits_for_peer
+from mock_server.cluster.decide import PROVISIONED, waits_for_peer
 
 STOP_PACEMAKER = "Stopping Cluster (pacemaker)..."
 STOP_COROSYNC = "Stopping Cluster (corosync)..."
 START_COROSYNC = "Starting Cluster (corosync)..."
 START_PACEMAKER = "Starting Cluster (pacemaker)..."
+NOT_ENABLED = (
+    "Error: cluster is not currently running on this node",
+    "Error: HA is not enabled on this server",
+)
+TEARDOWN_WARNING = (
+    "WARNING: The HA cluster configuration is about to be destroyed, and this server converted to "
+    "stand-alone mode."
+)
 
 
 def title(name: str) -> str:
@@ -115,3 +123,33 @@ def _mend(status: dict[str, Any]) -> list[str]:
     if not waits_for_peer(status["reason"]):
         return []
     return ["Start the other server, or run `ha_cluster_start --force` to give up what only it has."]
+
+
+def serves_alone(name: str, host: str) -> str:
+    return f"{title(name)} is a stand-alone server; it serves at {host}."
+
+
+def torn_down(host: str, *, discarded: bool) -> list[str]:
+    """What a teardown ends with (C.7)."""
+    lines = ["The HA cluster has been destroyed. This server is in stand-alone mode."]
+    if discarded:
+        return [*lines, f"It is discarded: its pages can be read at {host}, and nothing else."]
+    return [
+        *lines,
+        f"Everything is served at {host}. Set the Host Common Name to this server's own address or name, and "
+        "synchronize the local accounts, before products register again.",
+        "Next: ha_teardown on the Secondary, once this server has been checked.",
+    ]
+
+
+def outside(status: dict[str, Any]) -> list[str]:
+    """Both servers, in no cluster."""
+    rows = [("", "Address", "Server", "High Availability")]
+    for name, node in status["nodes"].items():
+        server = node["servers"][name]
+        waiting = "provisioned" if node["reason"] == PROVISIONED else "not discarded yet"
+        kind = waiting if node["mode"] == "cluster" else node["mode"]
+        kind = f"{kind}, stopped" if server["cluster"] == "stopped" else kind
+        rows.append((title(name), server["address"], kind, "not enabled"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]

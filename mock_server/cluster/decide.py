@@ -41,11 +41,18 @@ class View:
     """Of heartbeat and replication, how many are open."""
     silence: float
     """Seconds since the last byte on either of them, or since this node's start."""
+    deployed: bool = True
+    """False: the Secondary is provisioned, and the Primary has not deployed the cluster."""
 
 
 def waits_for_peer(reason: str) -> bool:
     """Whether a node will wait until its peer is there, or until it is forced (rule 7)."""
     return reason == NOT_IN_SYNC or reason.startswith(JOURNAL_SHORT.partition("{")[0])
+
+
+def waits_for_operator(reason: str) -> bool:
+    """Whether a node waits for a command of deployment or teardown, which may never come."""
+    return reason == PROVISIONED or reason.startswith(TORN_DOWN.partition("{")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ class Verdict:
 
 JOURNAL_SHORT = "its journal ends at change {index}, and once held {had}: cannot take over"
 NOT_IN_SYNC = "Standby, not in sync: cannot take over"
+PROVISIONED = "provisioned as the Standby: waiting for ha_deploy on the Primary"
+TORN_DOWN = "the cluster was torn down, the {active} stands alone; ha_teardown discards this server"
 
 
 def suspicious(peer: Peer, connections: int, silence: float) -> bool:
@@ -66,14 +75,16 @@ def suspicious(peer: Peer, connections: int, silence: float) -> bool:
 def may_take_over(view: View) -> Verdict:
     """Rules 1, 4, 7 and 9."""
     record = view.record
+    if record is None and not view.deployed:
+        return Verdict(False, PROVISIONED)
     if record is None:
         if view.primary:
             return Verdict(True, "new cluster: the Primary goes first")
         return Verdict(False, "new cluster: waiting for the Primary")
+    if record.mode != "cluster":
+        return Verdict(False, TORN_DOWN.format(active=record.active.capitalize()))
     if view.me not in record.in_sync:
         return Verdict(False, NOT_IN_SYNC)
-    if record.mode != "cluster":
-        return Verdict(False, f"the cluster was torn down: {record.active} stands alone")
     if not whole(record, view.index):
         return Verdict(False, JOURNAL_SHORT.format(index=view.index, had=record.index))
     if record.active == view.me:
@@ -100,8 +111,10 @@ def forced_take_over(view: View) -> Verdict:
     """Rule 7: force overrides that this node is not in sync. A peer that is connected is followed."""
     if view.connections:
         return Verdict(False, "the peer is connected: this node catches up, no force is needed")
+    if view.record is None and not view.deployed:
+        return Verdict(False, PROVISIONED)
     if view.record is not None and view.record.mode != "cluster":
-        return Verdict(False, f"the cluster was torn down: {view.record.active} stands alone")
+        return Verdict(False, TORN_DOWN.format(active=view.record.active.capitalize()))
     return Verdict(True, "forced by the operator")
 
 

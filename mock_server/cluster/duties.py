@@ -7,14 +7,16 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mock_server.cluster import decide, wire
+from mock_server.cluster import decide, membership, wire
+from mock_server.cluster.alone import AloneDuties
 from mock_server.cluster.follower import Follower, reload
 from mock_server.cluster.leader import Leader
 from mock_server.cluster.ledger import ClusterLedger
 from mock_server.cluster.link import Link
 from mock_server.cluster.problems import FLUSH_FAILED, INTERNAL
 from mock_server.cluster.processes import read_node_file
-from mock_server.cluster.roles import ACTIVE_STATES, Action, Event
+from mock_server.cluster.roles import ACTIVE_STATES, Action, Event, State
+from mock_server.cluster.standing import Standing, standing
 from mock_server.cluster.witness import Record
 from mock_server.errors import SmartlicError
 from mock_server.journal import Journal, JournalWorker, copies
@@ -36,6 +38,7 @@ class Duties:
         self._node = node
         self._doubt = False  # a record of ours may have been written although the disk said no
         self._handed_over = False
+        alone = AloneDuties(node)
         self._actions = {
             Action.LOAD: self._load,
             Action.SEEK: self._seek,
@@ -47,6 +50,9 @@ class Duties:
             Action.ANSWER_LEFT: self._answer_left,
             Action.DRAIN: lambda: self._beside(self._drain()),
             Action.STEP_DOWN: self._step_down,
+            Action.TEAR_DOWN: alone.tear_down,
+            Action.SERVE_ALONE: alone.serve_alone,
+            Action.SHOW_PAGES: alone.show_pages,
             Action.CLOSE: self._close,
         }
 
@@ -65,6 +71,10 @@ class Duties:
         node.reason = ""
         node.cut = {}
         node.considered = False
+        node.configure()
+        node.record = await node.aside(node.witness.read)
+        facts = await node.aside(membership.facts, node.layout, node.config, node.name, node.record)
+        node.standing = standing(facts)
         loop = asyncio.get_running_loop()
         path = node.layout.journal(node.name)
         await loop.run_in_executor(None, copies.remove_all, path)
@@ -75,9 +85,14 @@ class Duties:
         ledger.applied = node.applied
         ledger.on_commit = lambda rows: node.leader.ship(rows) if node.leader else None
         ledger.on_rebuilt = lambda: node.leader.resume() if node.leader else None
-        node.record = await node.aside(node.witness.read)
-        await node.peers.open()
-        node.post(Event.LOADED)
+        match node.standing:
+            case Standing.MEMBER:
+                await node.peers.open()
+                node.post(Event.LOADED)
+            case Standing.ALONE:
+                node.post(Event.STANDS_ALONE)
+            case Standing.DISCARDED:
+                node.post(Event.IS_DISCARDED)
 
     async def _seek(self) -> None:
         node = self._node
@@ -245,7 +260,8 @@ class Duties:
             record = await node.aside(node.witness.read)
         except SmartlicError:
             return
-        if node.state in ACTIVE_STATES and decide.deposed(record, node.name, self._ledger.epoch):
+        active = node.state in ACTIVE_STATES and node.state is not State.TEARING_DOWN
+        if active and decide.deposed(record, node.name, self._ledger.epoch):
             node.record = record
             node.post(Event.CAS_LOST)
 

@@ -76,6 +76,8 @@ class Follower:
                 self._on_listed()
             case wire.Left():
                 self._on_left()
+            case wire.TornDown():
+                log.warning("the Active has been torn down and stands alone")
             case wire.Handover(idx):
                 self._on_handover(idx)
             case _:

@@ -41,16 +41,23 @@ def make(name: str) -> tuple[bytes, bytes]:
     )
 
 
-def contexts(folder: Path, me: str, peer: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """TLS contexts of node `me` for accepting its peer and for connecting to it."""
+def contexts(certificate: Path, key: Path, trusted: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS contexts of a node for accepting its peer and for connecting to it; `trusted`: the peer's
+    certificate."""
     made = []
     for purpose in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT):
         context = ssl.SSLContext(purpose)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False  # the certificate is pinned: its name says nothing more
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(folder / f"{me}.crt", folder / f"{me}.key")
-        context.load_verify_locations(folder / f"{peer}.crt")
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(trusted)
         made.append(context)
     made[0].num_tickets = 0  # a session is never resumed
     return made[0], made[1]
+
+
+def fingerprint(certificate: Path) -> str:
+    """SHA-256 of a certificate, as operators compare it."""
+    digest = x509.load_pem_x509_certificate(certificate.read_bytes()).fingerprint(hashes.SHA256())
+    return digest.hex(":").upper()

@@ -164,6 +164,12 @@ class ClusterLedger:
         self._open = True
         self._flusher = asyncio.create_task(self._flush(), name="flush")
 
+    def go_alone(self, epoch: int) -> None:
+        """A teardown: nobody else is waited for any more."""
+        self.epoch = epoch
+        self.listed = self.joining = False
+        self.wake()
+
     async def seal(self) -> bool:
         """Take no more changes; whether all there are became safe (rule 8)."""
         self._sealed = True

@@ -75,9 +75,9 @@ class Ledger(Protocol):
         """Changes with an index above `after`: the oldest of them first, or the newest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NodeContext:
-    """What a service is told about the node that it runs in."""
+    """What a service is told about the node that it runs in. `config` is another one after a deployment."""
 
     name: str
     folder: Path
@@ -109,6 +109,13 @@ class Service(Protocol):
 
     def deactivate(self) -> None:
         """This node is Active no more: keep nothing of the ledger."""
+
+    async def torn_down(self) -> None:
+        """A teardown has made this server stand alone; it serves. Called again if that was cut short."""
+
+    def pages(self, keys: Mapping[str, bytes]) -> tuple[ASGIApp, ssl.SSLContext | None]:
+        """What a discarded server shows: pages to read, of the state that the machine holds. `keys`: the key
+        store."""
 
     def applied(self, payload: bytes) -> None:
         """A change is in memory, on the Active or the Standby. A hook; it must not fail and not take long."""

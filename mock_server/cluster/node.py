@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from mock_server.cluster import decide, status, wire
+from mock_server.cluster import decide, membership, status, wire
 from mock_server.cluster.config import Layout, load, peer_of
 from mock_server.cluster.control import describe
 from mock_server.cluster.decide import Peer, View
@@ -23,6 +23,7 @@ from mock_server.cluster.ledger import ClusterLedger
 from mock_server.cluster.link import Link
 from mock_server.cluster.machine import NodeContext, ServiceFactory
 from mock_server.cluster.peers import Peers
+from mock_server.cluster.problems import FOLDER_DAMAGED, INTERNAL
 from mock_server.cluster.processes import (
     NodeFile,
     ProcessId,
@@ -32,6 +33,7 @@ from mock_server.cluster.processes import (
 from mock_server.cluster.roles import (
     ACTIVE_STATES,
     SEEKING_STATES,
+    SERVING_STATES,
     TABLE,
     Event,
     State,
@@ -73,14 +75,15 @@ class Node:
         self.cut: dict[str, Any] = {}
         self.takeover_seconds: float | None = None
         self.considered = False
-        self.service = factory(NodeContext(name, self.layout.folder, self.config, self.status))
+        self.context = NodeContext(name, self.layout.folder, self.config, self.status)
+        self.service = factory(self.context)
         self.applied: Callable[[bytes], None] = getattr(self.service, "applied", lambda _payload: None)
         self.worker: JournalWorker | None = None
         self.ledger: ClusterLedger | None = None
         self.leader: Leader | None = None
         self.follower: Follower | None = None
-        self.peers = Peers(name, self.config, self.layout, self.world, self)
-        self.serving = Serving(name, self.config, self.layout, self.world, self.service)
+        self.configure()
+        self.standing = membership.standing_of(self.layout, self.config, name)
         self.duties = Duties(self)
         self.watch = self.world.process_watch(self.consider)
         self.seeking_since = 0.0
@@ -94,6 +97,12 @@ class Node:
         self._ticks = 0
         self._tick_handle: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def configure(self) -> None:
+        """Read the configuration, again after a deployment; nothing is open when this is called."""
+        self.config = self.context.config = load(self.layout.folder)
+        self.peers = Peers(self.name, self.config, self.layout, self.world, self)
+        self.serving = Serving(self.name, self.config, self.layout, self.world, self.service)
 
     # --- life
 
@@ -200,9 +209,12 @@ class Node:
                     await self.duties.perform(action)
                 except SmartlicError as error:
                     self.fail(error)
+                except OSError as error:
+                    path = str(error.filename or self.layout.node(self.name))
+                    self.fail(FOLDER_DAMAGED(path=path, detail=error.strerror or str(error)))
                 except Exception:
                     log.exception("%s failed", action)
-                    self.post(Event.FAILED)
+                    self.fail(INTERNAL(node=self.name, log=str(self.layout.log(self.name))))
             self._busy = False
             self.notify()
 
@@ -242,6 +254,7 @@ class Node:
             peer,
             self.peers.connections,
             self.peers.silence(self.world.time()),
+            self.config.mode == "cluster",
         )
 
     def consider(self) -> None:
@@ -349,6 +362,7 @@ class Node:
         if kind == "heartbeat":
             self._peer_beat = None
         if kind == "replication":
+            self.considered = False  # the record may say by now that there is no cluster any more
             if self.leader is not None:
                 self.leader.lost()
             else:
@@ -361,7 +375,7 @@ class Node:
     @property
     def index(self) -> int:
         """The last change of this node."""
-        if self.ledger is not None and self.state in ACTIVE_STATES:
+        if self.ledger is not None and self.state in SERVING_STATES:
             return self.ledger.index
         return self.worker.journal.head.idx if self.worker is not None else 0
 
@@ -384,6 +398,7 @@ class Node:
             record=self.record,
             reason=self.reason,
             problem=describe(self.problem) if self.problem else None,
+            standing=self.standing,
             facts={"cut": self.cut, "takeover_seconds": self.takeover_seconds, "pid": self.process.pid},
         )
 

@@ -8,9 +8,10 @@ from typing import Any
 from mock_server.cluster.commands import table
 from mock_server.cluster.commands.handlers import HANDLERS
 from mock_server.cluster.commands.membership import SETTLED, status_of, stuck
+from mock_server.cluster.decide import waits_for_operator
 from mock_server.cluster.node import Node
 from mock_server.cluster.problems import BAD_REQUEST, CONSOLE_BUSY, NOT_ACTIVE, UNKNOWN_OP
-from mock_server.cluster.roles import ACTIVE_STATES, role
+from mock_server.cluster.roles import SERVING_STATES, role
 from mock_server.cluster.talk import Question, Talk, reply, spoken
 
 _DRILLS = ("replication-cut", "heartbeat-cut", "disk-full", "disk-ok")
@@ -37,7 +38,7 @@ class Operations:
             case "drill":
                 return await self.drill(str(request.get("kind")), float(request.get("seconds", 5.0)))
             case str(op) if op in node.service.control:
-                if node.state not in ACTIVE_STATES:
+                if node.state not in SERVING_STATES:
                     raise NOT_ACTIVE(node=node.name, state=role(node.state), retry_after=1)
                 return await node.service.control[op](request)
             case op:
@@ -48,7 +49,9 @@ class Operations:
         """Return when the node is Active, or Standby in sync, or has a problem; or when time is up."""
         node = self._node
         with contextlib.suppress(TimeoutError):
-            await node.until(lambda: node.state in SETTLED or stuck(node), seconds)
+            await node.until(
+                lambda: node.state in SETTLED or stuck(node) or waits_for_operator(node.reason), seconds
+            )
         return await status_of(node)
 
     async def drill(self, kind: str, seconds: float) -> dict[str, Any]:

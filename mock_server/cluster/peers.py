@@ -48,7 +48,8 @@ class Peers:
         self._config = config
         self._world = world
         self._owner = owner
-        self._server_tls, self._client_tls = identity.contexts(layout.peer, me, self._peer)
+        self._layout = layout
+        self._client_tls: ssl.SSLContext | None = None
         self._links: dict[wire.Kind, Link] = {}
         self._accepted: dict[Link, None] = {}
         self._server: Server | None = None
@@ -65,10 +66,14 @@ class Peers:
         address = self._config.node(self._me)
         world = self._world
         self._last_byte = world.time()
+        layout, me = self._layout, self._me
+        server_tls, self._client_tls = identity.contexts(
+            layout.certificate(me), layout.key(me), layout.trusted(me)
+        )
         self._server = await world.listen(
             address,
             lambda: Link(self._first_message, self._accepted_lost, self._accepted_made, now=world.time),
-            self._server_tls,
+            server_tls,
         )
 
     def seek(self) -> None:
@@ -225,6 +230,7 @@ class Peers:
 
         address = self._config.node(self._peer)
         link = Link(answered, gone, now=self._world.time)
+        assert self._client_tls is not None  # noqa: S101 - `open` comes before `seek`
         await self._world.connect(address, link, self._client_tls)
         try:
             link.send(self._owner.hello(kind))

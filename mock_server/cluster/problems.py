@@ -158,6 +158,12 @@ NOT_IN_SYNC = problem(
     "If the {peer} has what this one lacks, start it: smartlic-mock console {peer_name} ha_cluster_start, "
     "with --force where it waits too. What only the other one has is given up then.",
 )
+JOURNAL_LOST = problem(
+    "journal-lost",
+    RefusedError,
+    "The {node} stands alone, its journal ends at change {index}, and it once held {had}.",
+    "Put its journal back, from a backup of the folder: nobody else has what is missing.",
+)
 NODE_FAILED = problem(
     "node-failed",
     CommunicationError,

@@ -22,6 +22,10 @@ class State(StrEnum):
     ACTIVE = "active"
     DRAINING = "draining"
     DEPOSED = "deposed"
+    TEARING_DOWN = "tearing-down"
+    GOING_ALONE = "going-alone"
+    ALONE = "stand-alone"
+    DISCARDED = "discarded"
 
 
 class Event(StrEnum):
@@ -29,8 +33,11 @@ class Event(StrEnum):
     START = "start"
     STOP = "stop"
     FORCE = "force"
+    TEAR_DOWN = "tear down"
     # what the node finds out
     LOADED = "journal loaded"
+    STANDS_ALONE = "stands alone"
+    IS_DISCARDED = "was discarded"
     FAILED = "failed"
     FOLLOWING = "session begun"
     SESSION_LOST = "session lost"
@@ -47,6 +54,7 @@ class Event(StrEnum):
     PEER_DELISTED = "peer taken off"
     PEER_LEAVING = "peer leaving"
     DRAINED = "drained"
+    TORN_DOWN = "torn down"
 
 
 class Action(StrEnum):
@@ -60,6 +68,9 @@ class Action(StrEnum):
     ANSWER_LEFT = "tell the peer"
     DRAIN = "drain and hand over"
     STEP_DOWN = "close listeners and connections, drop the state"
+    TEAR_DOWN = "write that it stands alone, give up the VIP"
+    SERVE_ALONE = "serve on its own address"
+    SHOW_PAGES = "show pages to read"
     CLOSE = "close everything"
 
 
@@ -73,6 +84,8 @@ S, E, A = State, Event, Action
 TABLE: dict[tuple[State, Event], Next] = {
     (S.STOPPED, E.START): Next(S.STARTING, (A.LOAD,)),
     (S.STARTING, E.LOADED): Next(S.WAITING, (A.SEEK,)),
+    (S.STARTING, E.STANDS_ALONE): Next(S.GOING_ALONE, (A.SERVE_ALONE,)),
+    (S.STARTING, E.IS_DISCARDED): Next(S.DISCARDED, (A.SHOW_PAGES,)),
     (S.STARTING, E.FAILED): Next(S.STOPPED, (A.CLOSE,)),
     # Not in sync, or the peer is not there: rules 7 and 9.
     (S.WAITING, E.MAY_LEAD): Next(S.TAKING_OVER, (A.TAKE_OVER,)),
@@ -113,6 +126,19 @@ TABLE: dict[tuple[State, Event], Next] = {
     (S.ACTIVE, E.PEER_DELISTED): Next(S.ACTIVE_ALONE),
     (S.ACTIVE, E.CAS_LOST): Next(S.DEPOSED, (A.STEP_DOWN,)),
     (S.ACTIVE, E.STOP): Next(S.DRAINING, (A.DRAIN,)),
+    # Rule 10. The record comes first; while it cannot be written, the teardown is tried again.
+    (S.ACTIVE_ALONE, E.TEAR_DOWN): Next(S.TEARING_DOWN, (A.TEAR_DOWN,)),
+    (S.ACTIVE, E.TEAR_DOWN): Next(S.TEARING_DOWN, (A.TEAR_DOWN,)),
+    (S.TEARING_DOWN, E.WITNESS_DOWN): Next(S.TEARING_DOWN, (A.TEAR_DOWN,)),
+    (S.TEARING_DOWN, E.CAS_LOST): Next(S.DEPOSED, (A.STEP_DOWN,)),
+    (S.TEARING_DOWN, E.TORN_DOWN): Next(S.ALONE),
+    (S.TEARING_DOWN, E.STOP): Next(S.DRAINING, (A.DRAIN,)),
+    # A stand-alone server, before a deployment or after a teardown, and what a teardown discards.
+    (S.GOING_ALONE, E.SERVING): Next(S.ALONE),
+    (S.GOING_ALONE, E.FAILED): Next(S.STOPPED, (A.CLOSE,)),
+    (S.ALONE, E.STOP): Next(S.DRAINING, (A.DRAIN,)),
+    (S.DISCARDED, E.STOP): Next(S.STOPPED, (A.CLOSE,)),
+    (S.DISCARDED, E.FAILED): Next(S.STOPPED, (A.CLOSE,)),
     (S.DEPOSED, E.LOADED): Next(S.WAITING, (A.SEEK,)),
     (S.DEPOSED, E.FAILED): Next(S.STOPPED, (A.CLOSE,)),
     # Rule 8. A Standby that is lost meanwhile is taken off, so that the last answers can leave.
@@ -123,10 +149,15 @@ TABLE: dict[tuple[State, Event], Next] = {
     (S.DRAINING, E.DRAINED): Next(S.STOPPED, (A.CLOSE,)),
 }
 
-COMMANDS = frozenset({E.START, E.STOP, E.FORCE})
+COMMANDS = frozenset({E.START, E.STOP, E.FORCE, E.TEAR_DOWN})
 """Events that somebody waits for. All others are observations, which may arrive when they are past."""
 
-ACTIVE_STATES = frozenset({S.ACTIVE_ALONE, S.ACTIVE, S.DRAINING})
+ACTIVE_STATES = frozenset({S.ACTIVE_ALONE, S.ACTIVE, S.TEARING_DOWN, S.DRAINING})
+SERVING_STATES = ACTIVE_STATES | {S.ALONE}
+OUTSIDE = frozenset({S.GOING_ALONE, S.ALONE, S.DISCARDED})
+"""States of a server that is in no cluster."""
+SETTLED_STATES = frozenset({S.ACTIVE, S.ACTIVE_ALONE, S.STANDBY, S.ALONE, S.DISCARDED})
+"""States that last until something happens."""
 SEEKING_STATES = frozenset({S.WAITING, S.CATCHING_UP, S.STANDBY})
 
 
@@ -143,8 +174,14 @@ def step(state: State, event: Event) -> Next:
 
 
 def role(state: State) -> str:
-    """The operator's word: Active serves, everything else is Standby."""
-    return "Active" if state in ACTIVE_STATES else "Standby"
+    """The operator's word: in a cluster Active serves and everything else is Standby."""
+    match state:
+        case State.GOING_ALONE | State.ALONE:
+            return "Stand-alone"
+        case State.DISCARDED:
+            return "Discarded"
+        case _:
+            return "Active" if state in ACTIVE_STATES else "Standby"
 
 
 def known(state: str) -> State | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from mock_server.cluster.config import ClusterConfig, Layout, peer_of
 from mock_server.cluster.decide import VIP_PATIENCE
 from mock_server.cluster.listeners import Gate
-from mock_server.cluster.machine import Service
+from mock_server.cluster.machine import ASGIApp, Service
 from mock_server.cluster.processes import read_node_file
 from mock_server.cluster.world import Listening, Port, World
 from mock_server.errors import SmartlicError
@@ -19,8 +21,44 @@ log = logging.getLogger(__name__)
 _STEP = 0.005
 
 
+@dataclass(slots=True)
+class _Open:
+    """The listeners of one address, behind one gate."""
+
+    gate: Gate
+    listeners: list[Listening]
+
+    async def serve(self, *ports: Port) -> None:
+        for listener, port in zip(self.listeners, ports, strict=True):
+            await listener.serve(port)
+
+    def abort(self) -> None:
+        self.gate.open = False
+        for listener in self.listeners:
+            listener.abort()
+
+
+async def _drain(opened: list[_Open], within: float) -> bool:
+    """Accept nothing more, let who is inside finish, then close all; False: some were not done in time."""
+    listeners = [listener for one in opened for listener in one.listeners]
+    for listener in listeners:
+        listener.stop_accepting()
+    for listener in listeners:
+        listener.finish()
+    done = all(await asyncio.gather(*(one.gate.emptied(within) for one in opened)))
+    for one in opened:
+        one.gate.open = False
+    for listener in listeners:
+        listener.finish()
+    # What was answered is in the kernel's hands after one more turn of the loop.
+    await asyncio.sleep(0)
+    for one in opened:
+        one.abort()
+    return done
+
+
 class Serving:
-    """The listeners of an Active node, on the VIP and on its own address."""
+    """The listeners of a node, on the VIP and on its own address."""
 
     def __init__(
         self, me: str, config: ClusterConfig, layout: Layout, world: World, service: Service
@@ -30,64 +68,81 @@ class Serving:
         self._layout = layout
         self._world = world
         self._service = service
-        self._gate = Gate()
-        self._vip: list[Port] = []
-        self._device: Listening | None = None
-        self._gui: Listening | None = None
+        self._ports: list[Port] = []  # of the VIP, which listen already
+        self._vip: _Open | None = None
+        self._own: _Open | None = None
 
     async def take_vip(self) -> None:
         """Listen on the VIP's device port, then on its GUI port. Connections wait in the kernel's queue."""
         vip = self._config.vip
         for port in (vip.device_port, vip.gui_port):
-            self._vip.append(await self._take(vip.host, port))
+            self._ports.append(await self._take(vip.host, port))
 
     async def open(self) -> None:
         """Serve on the VIP, then on the node's own address; the first answer leaves when all is open."""
+        self._vip = self._make()
+        ports, self._ports = self._ports, []
+        await self._vip.serve(*ports)
+        await self._open_own()
+        self._vip.gate.open = True
+
+    async def open_alone(self) -> None:
+        """Serve on the node's own address only: a stand-alone server."""
+        await self._open_own()
+
+    async def open_pages(self, app: ASGIApp, tls: ssl.SSLContext | None) -> None:
+        """Serve pages on the node's own address, and no devices: a server that was discarded."""
         own = self._config.node(self._me)
-        self._device = self._world.listener(
-            self._gate.wrap(self._service.device_app()), self._service.device_tls()
-        )
-        self._gui = self._world.listener(self._gate.wrap(self._service.gui_app()), self._service.gui_tls())
-        device, gui = self._vip
-        self._vip = []
-        await self._device.serve(device)
-        await self._gui.serve(gui)
-        await self._device.serve(self._world.bind(own.host, own.device_port, ours=self._ours()))
-        await self._gui.serve(self._world.bind(own.host, own.gui_port, ours=self._ours()))
-        self._gate.open = True
+        self._own = _Open(Gate(), [])
+        gui = self._world.listener(self._own.gate.wrap(app), tls)
+        self._own.listeners.append(gui)
+        await gui.serve(self._world.bind(own.host, own.gui_port, ours=self._ours()))
+        self._own.gate.open = True
+
+    async def give_up_vip(self, within: float) -> bool:
+        """Close the VIP's listeners and, after their answers, its connections; the own address goes on."""
+        vip, self._vip = self._vip, None
+        return vip is None or await _drain([vip], within)
 
     async def drain(self, within: float) -> bool:
         """Close the listeners, let what is inside finish, then close all connections (rule 8)."""
-        listeners = self._listeners()
-        for listener in listeners:
-            listener.stop_accepting()
-        for listener in listeners:
-            listener.finish()
-        done = await self._gate.emptied(within)
-        self._gate.open = False
-        for listener in listeners:
-            listener.finish()
-        # What was answered is in the kernel's hands after one more turn of the loop.
-        await asyncio.sleep(0)
+        done = await _drain(self._opened(), within)
         self.abort()
         return done
 
     def abort(self) -> None:
         """Fall silent now: no listener, no connection, no answer (rule 3)."""
-        self._gate.open = False
-        for sock in self._vip:
-            sock.close()
-        self._vip = []
-        for listener in self._listeners():
-            listener.abort()
-        self._device = self._gui = None
+        for port in self._ports:
+            port.close()
+        self._ports = []
+        for opened in self._opened():
+            opened.abort()
+        self._vip = self._own = None
 
     @property
     def holds_vip(self) -> bool:
-        return self._gate.open
+        """Whether it answers on the VIP."""
+        return self._vip is not None and self._vip.gate.open
 
-    def _listeners(self) -> list[Listening]:
-        return [listener for listener in (self._device, self._gui) if listener is not None]
+    def _opened(self) -> list[_Open]:
+        return [opened for opened in (self._vip, self._own) if opened is not None]
+
+    def _make(self) -> _Open:
+        gate, world, service = Gate(), self._world, self._service
+        return _Open(
+            gate,
+            [
+                world.listener(gate.wrap(service.device_app()), service.device_tls()),
+                world.listener(gate.wrap(service.gui_app()), service.gui_tls()),
+            ],
+        )
+
+    async def _open_own(self) -> None:
+        own = self._config.node(self._me)
+        self._own = self._make()
+        for listener, port in zip(self._own.listeners, (own.device_port, own.gui_port), strict=True):
+            await listener.serve(self._world.bind(own.host, port, ours=self._ours()))
+        self._own.gate.open = True
 
     def _ours(self) -> Iterable[int]:
         node = read_node_file(self._layout.node_json(peer_of(self._me)))

@@ -7,9 +7,15 @@ from typing import Any
 
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.processes import ProcessId, alive, read_node_file
-from mock_server.cluster.roles import ACTIVE_STATES, State, known, role
+from mock_server.cluster.roles import ACTIVE_STATES, OUTSIDE, State, known, role
+from mock_server.cluster.standing import Standing
 from mock_server.cluster.witness import Record
 
+MODES = {
+    Standing.MEMBER: "cluster",
+    Standing.ALONE: "stand-alone",
+    Standing.DISCARDED: "discarded",
+}
 MASTER, SLAVE, DOWN = "Replication Master", "Replication Slave", "down"
 
 
@@ -17,12 +23,12 @@ def server(
     config: ClusterConfig, name: str, state: State | None, *, database: str, index: int | None = None
 ) -> dict[str, Any]:
     """One server's line. `state` None: its process is gone."""
-    stopped = state in (None, State.STOPPED)
+    running = "stopped" if state in (None, State.STOPPED) else "running"
     return {
         "name": name,
         "address": config.node(name).host,
         "role": "Standby" if state is None else role(state),
-        "cluster": "stopped" if stopped else "running",
+        "cluster": "not enabled" if state in OUTSIDE else running,
         "state": "gone" if state is None else str(state),
         "process": "gone" if state is None else "running",
         "database": database,
@@ -55,6 +61,7 @@ def build(
     record: Record | None,
     reason: str,
     problem: dict[str, Any] | None,
+    standing: Standing,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
     """The result of the control op `status`."""
@@ -86,7 +93,7 @@ def build(
         },
         "in_sync": [] if record is None else list(record.in_sync),
         "epoch": 0 if record is None else record.epoch,
-        "mode": "cluster" if record is None else record.mode,
+        "mode": MODES[standing],
         "lag": lag,
         "reason": reason,
         "problem": problem,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mock_server.cluster import config, console, decide, logins, status
+from mock_server.cluster import config, console, decide, logins, membership, refusals, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
 from mock_server.cluster.commands import table
@@ -37,9 +37,10 @@ from mock_server.cluster.problems import (
     START_TIMEOUT,
 )
 from mock_server.cluster.processes import myself, open_pidfd, read_node_file
-from mock_server.cluster.roles import ACTIVE_STATES, State
+from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, State
 from mock_server.cluster.sockets import bind
-from mock_server.cluster.talk import Question, Talk, relay, reply, spoken
+from mock_server.cluster.standing import Standing
+from mock_server.cluster.talk import Outcome, Question, Talk, relay, reply, spoken
 from mock_server.cluster.witness import Record, Witness
 from mock_server.errors import SmartlicError
 
@@ -179,7 +180,9 @@ class Supervisor:
     def _preflight(self) -> None:
         """Find out that an address is taken before any process is started."""
         vip = self.config.vip
-        wanted = [(vip.host, vip.device_port, True), (vip.host, vip.gui_port, True)]
+        wanted = []
+        if self._standing("primary") is Standing.MEMBER:
+            wanted += [(vip.host, vip.device_port, True), (vip.host, vip.gui_port, True)]
         for name in NODES:
             node = self.config.node(name)
             ports = (node.device_port, node.gui_port, node.peer_port)
@@ -219,7 +222,9 @@ class Supervisor:
     async def _status_or_problem(self) -> dict[str, Any]:
         """The status, if somebody serves or an operator's word is all that is missing."""
         status = await self.status()
-        if status["active"] is None:
+        if status["active"] is None and not any(
+            node["state"] == State.ALONE for node in status["nodes"].values()
+        ):
             for problem in self.problems:
                 if problem.code != NOT_IN_SYNC.code:
                     raise problem
@@ -252,7 +257,8 @@ class Supervisor:
         seen = await asyncio.gather(*(self._status_of(name) for name in NODES))
         nodes = dict(zip(NODES, seen, strict=True))
         active = next((name for name in NODES if nodes[name]["role"] == "Active"), None)
-        return {"cluster": self.config.cluster, "active": active, "nodes": nodes}
+        mode = nodes["primary"]["mode"]
+        return {"cluster": self.config.cluster, "mode": mode, "active": active, "nodes": nodes}
 
     async def _status_of(self, name: str) -> dict[str, Any]:
         for teller in (name, peer_of(name)):
@@ -272,6 +278,7 @@ class Supervisor:
             "running": mine["cluster"] == "running",
             "state": mine["state"],
             "database": mine["database"],
+            "mode": status.MODES[self._standing(name)],
             "reason": "its process does not answer" if hangs else "its process is gone",
             "problem": None,
             "cut": {},
@@ -283,7 +290,7 @@ class Supervisor:
         with contextlib.suppress(SmartlicError):
             record = Witness(self.layout.witness, "supervisor").read()
         return status.build(
-            self.config,
+            config.load(self.layout.folder),
             me=name,
             states={node: self._recorded(node) for node in NODES},
             indexes=dict.fromkeys(NODES),
@@ -291,8 +298,13 @@ class Supervisor:
             record=record,
             reason="its process is gone",
             problem=None,
+            standing=self._standing(name),
             facts={"cut": {}, "takeover_seconds": None, "pid": None},
         )
+
+    def _standing(self, name: str) -> Standing:
+        """What a server is, from the folder: also a deployment or a teardown has changed only that."""
+        return membership.standing_of(self.layout, config.load(self.layout.folder), name)
 
     def _recorded(self, name: str) -> State | None:
         return status.recorded_state(self.layout, name, self._alive)
@@ -321,7 +333,7 @@ class Supervisor:
             # A hung node must not hang its `ha_status`, which its peer can answer.
             if command.name != "ha_status":
                 raise NODE_HUNG(node=console.title(child.name), pid=child.pid) from None
-            return spoken(console.ha_status(await self._status_of(child.name)))
+            return await self._ha_status(child.name)
         except SmartlicError:
             if command.changes and not await child.gone(_STATUS):
                 raise
@@ -334,8 +346,17 @@ class Supervisor:
 
     async def _console_of_dead(self, name: str, command: str) -> Talk:
         if command == "ha_status":
-            return spoken(console.ha_status(await self._status_of(name)))
+            return await self._ha_status(name)
+        if command != "ha_cluster_stop" or self._standing(name) is not Standing.MEMBER:
+            raise refusals.NOT_SERVING(node=console.title(name))
         return spoken(console.already_stopped(name))
+
+    async def _ha_status(self, name: str) -> Talk:
+        """The status of a server that does not answer itself."""
+        found = await self._status_of(name)
+        if found["mode"] != "cluster":
+            return spoken([*console.NOT_ENABLED, Outcome.FAILED])
+        return spoken(console.ha_status(found))
 
     async def _carry(self, child: Child, command: str, talk: Talk) -> Talk:
         """A talk with a node that may die or hang in the middle of it."""
@@ -370,7 +391,10 @@ class Supervisor:
 
     async def _ask_active(self, request: Request) -> dict[str, Any]:
         """Forward a service's own operation to the Active, wherever it is."""
-        for child in reversed(self._standby_first()):
+        askable = list(reversed(self._standby_first()))
+        if self._standing("primary") is Standing.ALONE:
+            askable = [self.children["primary"]]  # the other one has no data, or data of its own
+        for child in askable:
             try:
                 return await child.result(request, _FORWARD)
             except TimeoutError:
@@ -389,7 +413,11 @@ class Supervisor:
 
 def _settled(told: dict[str, Any]) -> bool:
     """Whether a node has its role, or a problem that keeps it from having one."""
-    return told["problem"] is not None or told["state"] in (State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY)
+    return (
+        told["problem"] is not None
+        or told["state"] in SETTLED_STATES
+        or decide.waits_for_operator(told["reason"])
+    )
 
 
 def _without_node(request: Request) -> Request:

@@ -66,7 +66,7 @@ def outcome_of(result: dict[str, Any]) -> Outcome:
     return found[0] if found else Outcome.DONE
 
 
-async def spoken(lines: Iterable[str]) -> Talk:
+async def spoken(lines: Iterable[str | Outcome]) -> Talk:
     """A command that has all its lines already."""
     for line in lines:
         yield line

@@ -131,6 +131,10 @@ class Handover(_Message, frozen=True, tag="handover"):
     idx: int
 
 
+class TornDown(_Message, frozen=True, tag="torn-down"):
+    """From an Active that stands alone from now on (rule 10); the record says so."""
+
+
 Message = (
     Hello
     | Welcome
@@ -148,6 +152,7 @@ Message = (
     | Leaving
     | Left
     | Handover
+    | TornDown
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,7 +12,7 @@ from typing import Any
 from mock_server.errors import SmartlicError
 from mock_server.web.asgi import Receive, Scope, Send, send_json, send_problem, send_whole
 
-__all__ = ["GuiEndpoint"]
+__all__ = ["FOOT", "SECURITY", "GuiEndpoint"]
 
 FOOT = (
     "A mock for tests. It authorizes no real product and has no affiliation with Cisco. "
@@ -31,19 +31,20 @@ _PAGE = """<!doctype html>
 </style></head>
 <body>
 <h1>On-Prem License Workspace</h1>
-<h2>High Availability</h2>
+{widget}
+<p><a href="/trust-anchor.pem">Trust anchor</a> for products: {fingerprint}</p>
+<footer>{foot}</footer>
+</body></html>
+"""
+_WIDGET = """<h2>High Availability</h2>
 <table>
 <thead><tr><th scope="col">Server</th><th scope="col">Address</th><th scope="col">Role</th>
 <th scope="col">Cluster</th><th scope="col">Database</th></tr></thead>
 <tbody>{rows}</tbody>
 </table>
-<p>Heartbeat: {heartbeat}. VIP {vip} is held by {holder}.</p>
-<p><a href="/trust-anchor.pem">Trust anchor</a> for products: {fingerprint}</p>
-<footer>{foot}</footer>
-</body></html>
-"""
+<p>Heartbeat: {heartbeat}. VIP {vip} is held by {holder}.</p>"""
 _FIELDS = ("address", "role", "cluster", "database")
-_SECURITY = [
+SECURITY = [
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
 ]
@@ -68,7 +69,7 @@ class GuiEndpoint:
             return
         if path == "/":
             page = _page(self._status(), fingerprint).encode()
-            await send_whole(send, 200, b"text/html; charset=utf-8", page, _SECURITY)
+            await send_whole(send, 200, b"text/html; charset=utf-8", page, SECURITY)
         elif path == "/trust-anchor.pem":
             await send_whole(send, 200, b"application/x-pem-file", pem)
         elif path == "/health":
@@ -78,6 +79,12 @@ class GuiEndpoint:
 
 
 def _page(status: dict[str, Any], fingerprint: str) -> str:
+    """A stand-alone server has no High Availability widget (C.8, C.10)."""
+    widget = _widget(status) if status["mode"] == "cluster" else ""
+    return _PAGE.format(widget=widget, fingerprint=escape(fingerprint), foot=escape(FOOT))
+
+
+def _widget(status: dict[str, Any]) -> str:
     rows = "".join(
         "<tr>"
         + f"<td>{escape(name.capitalize())}</td>"
@@ -85,11 +92,9 @@ def _page(status: dict[str, Any], fingerprint: str) -> str:
         + "</tr>"
         for name, server in status["servers"].items()
     )
-    return _PAGE.format(
+    return _WIDGET.format(
         rows=rows,
         heartbeat=escape(str(status["heartbeat"])),
         vip=escape(str(status["vip"]["host"])),
         holder=escape(f"the {status['vip']['holder'].capitalize()}" if status["vip"]["holder"] else "nobody"),
-        fingerprint=escape(fingerprint),
-        foot=escape(FOOT),
     )

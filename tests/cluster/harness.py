@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mock_server.cluster import client, config
 from mock_server.cluster.config import Address, ClusterConfig, NodeAddress, NodeAddresses
+from mock_server.errors import SmartlicError
 
 _REPO = Path(__file__).parents[2]
 _numbers = itertools.count(1)
@@ -36,7 +37,7 @@ def free_ports(host: str, count: int) -> list[int]:
     return ports
 
 
-def own_config() -> ClusterConfig:
+def own_config(mode: Literal["cluster", "stand-alone"] = "cluster") -> ClusterConfig:
     """Addresses in 127.77.0.0/16 that no other test uses."""
     net = f"127.77.{os.getpid() % 250 + 1}"
     first = next(_numbers) * 3 % 240
@@ -47,6 +48,7 @@ def own_config() -> ClusterConfig:
         os.urandom(8).hex(),
         NodeAddresses(NodeAddress(hosts[0], device, gui, peer), NodeAddress(hosts[1], device, gui, peer)),
         Address(hosts[2], device, gui),
+        mode,
     )
 
 
@@ -99,6 +101,35 @@ class Nodes:
             if "line" in answer
         ]
 
+    def talk(self, name: str, line: str, *answers: str) -> tuple[list[str], str]:
+        """The lines of a console command whose questions get these answers, and its outcome."""
+        left = list(answers)
+        lines: list[str] = []
+        outcome = ""
+        answers_ = client.request(self.paths[name], {"op": "console", "line": line})
+        said: str | None = None
+        while True:
+            try:
+                answer = answers_.send(said)
+            except StopIteration:
+                assert not left, f"nobody asked for {left}"
+                return lines, outcome
+            said = None
+            if "ask" in answer:
+                lines.append(answer["ask"])
+                said = left.pop(0) if left else ""
+            elif "line" in answer:
+                lines.append(answer["line"])
+            outcome = answer.get("result", {}).get("outcome", outcome)
+
+    def refusal(self, name: str, line: str, *answers: str) -> str:
+        """The code of the error with which a console command ends."""
+        try:
+            said = self.talk(name, line, *answers)
+        except SmartlicError as error:
+            return error.code
+        raise AssertionError(said)
+
     def status(self, name: str) -> dict[str, Any]:
         return self.op(name, "status")
 
@@ -144,10 +175,12 @@ class Nodes:
 
     # --- HTTP
 
-    def get(self, path: str, host: str | None = None, seconds: float = 5.0) -> tuple[int, Any]:
+    def get(
+        self, path: str, host: str | None = None, seconds: float = 5.0, port: int | None = None
+    ) -> tuple[int, Any]:
         """One request to the device port, of the VIP if nothing else is said."""
         connection = http.client.HTTPConnection(
-            host or self.config.vip.host, self.config.vip.device_port, timeout=seconds
+            host or self.config.vip.host, port or self.config.vip.device_port, timeout=seconds
         )
         try:
             connection.request("GET", path)

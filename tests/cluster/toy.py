@@ -71,6 +71,21 @@ class ToyService:
     def deactivate(self) -> None:
         self.ledger = None
 
+    async def torn_down(self) -> None:
+        """Noted as a change, so that a test sees that it was called."""
+        if self.ledger is not None and "torn-down" not in self.machine.writes:
+            self.ledger.propose(change("torn-down", "teardowns"))
+            await self.ledger.settled()
+
+    def pages(self, _keys: Mapping[str, bytes]) -> tuple[ASGIApp, ssl.SSLContext | None]:
+        return self._pages, None
+
+    async def _pages(self, _scope: Any, _receive: Any, send: Any) -> None:
+        body = json.dumps({"discarded": dict(self.machine.counters)}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
     def applied(self, payload: bytes) -> None:
         self.hooks[f"{len(payload)} bytes"] += 1
 

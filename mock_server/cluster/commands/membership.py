@@ -10,11 +10,13 @@ from mock_server.cluster import console
 from mock_server.cluster.commands.table import Arguments
 from mock_server.cluster.decide import forced_take_over, waits_for_peer
 from mock_server.cluster.node import Node
-from mock_server.cluster.roles import ACTIVE_STATES, Event, State, role
+from mock_server.cluster.refusals import DISCARDED
+from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, Event, State, role
+from mock_server.cluster.standing import Standing
 from mock_server.cluster.talk import Outcome, Talk
 from mock_server.errors import SmartlicError
 
-SETTLED = frozenset({State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY})
+SETTLED = SETTLED_STATES
 _PEER_PATIENCE = 1.5  # how long a start waits for an Active peer before it says that there is none
 _START_PATIENCE = 15.0
 
@@ -34,11 +36,22 @@ def stuck(node: Node) -> bool:
 
 
 async def show(node: Node, _arguments: Arguments) -> Talk:
-    for text in console.ha_status(await status_of(node)):
+    status = await status_of(node)
+    if status["mode"] != "cluster":
+        for text in console.NOT_ENABLED:
+            yield text
+        yield Outcome.FAILED
+        return
+    for text in console.ha_status(status):
         yield text
 
 
 async def stop(node: Node, _arguments: Arguments) -> Talk:
+    if node.standing is not Standing.MEMBER:
+        for text in console.NOT_ENABLED:
+            yield text
+        yield Outcome.FAILED
+        return
     if node.state is State.STOPPED:
         for text in console.already_stopped(node.name):
             yield text
@@ -53,6 +66,10 @@ async def stop(node: Node, _arguments: Arguments) -> Talk:
 
 async def start(node: Node, arguments: Arguments) -> Talk:
     force = "--force" in arguments.options
+    if node.standing is not Standing.MEMBER:
+        async for said in _start_outside(node):
+            yield said
+        return
     if node.state is State.STOPPED:
         yield console.START_COROSYNC
         await node.command(Event.START)
@@ -73,6 +90,23 @@ async def start(node: Node, arguments: Arguments) -> Talk:
         yield text
     if node.state is State.WAITING:
         yield Outcome.WAITING
+
+
+async def _start_outside(node: Node) -> Talk:
+    """A server that is in no cluster is started again only where it was stopped."""
+    discarded = node.standing is Standing.DISCARDED
+    if node.state is State.STOPPED:
+        await node.command(Event.START)
+        await node.until(lambda: node.state in (State.ALONE, State.DISCARDED) or stuck(node), _START_PATIENCE)
+        _raise_problem(node)
+        if not discarded:
+            yield console.serves_alone(node.name, node.config.node(node.name).host)
+            return
+    if discarded:
+        raise DISCARDED()
+    for text in console.NOT_ENABLED:
+        yield text
+    yield Outcome.FAILED
 
 
 async def _force(node: Node) -> AsyncIterator[str]:

@@ -86,15 +86,20 @@ def test_each_node_trusts_exactly_its_peer(tmp_path: Path) -> None:
     first, second = tmp_path / "a", tmp_path / "b"
     config.create(first)
     config.create(second)
-    server, _ = identity.contexts(first / "peer", "primary", "secondary")
-    _, client = identity.contexts(first / "peer", "secondary", "primary")
-    _, stranger = identity.contexts(second / "peer", "secondary", "primary")
+    server, _ = contexts(first, "primary")
+    _, client = contexts(first, "secondary")
+    _, stranger = contexts(second, "secondary")
     nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     nobody.check_hostname = False
     nobody.verify_mode = ssl.CERT_NONE
     assert handshake(server, client)
     assert not handshake(server, stranger)
     assert not handshake(server, nobody)
+
+
+def contexts(folder: Path, me: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    layout = config.Layout(folder)
+    return identity.contexts(layout.certificate(me), layout.key(me), layout.trusted(me))
 
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:

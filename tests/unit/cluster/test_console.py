@@ -7,6 +7,7 @@ from typing import Any
 from mock_server.cluster import config, console, status
 from mock_server.cluster.decide import NOT_IN_SYNC
 from mock_server.cluster.roles import State
+from mock_server.cluster.standing import Standing
 from mock_server.cluster.witness import Record
 
 
@@ -22,6 +23,7 @@ def built(
         "record": Record(2, 3, ("primary", "secondary"), "primary"),
         "reason": "",
         "problem": None,
+        "standing": Standing.MEMBER,
         "facts": {"cut": {}},
         **changes,
     }
