@@ -17,7 +17,7 @@ from mock_server.cssm.port import CssmClient, CssmPort
 from mock_server.cssm.problems import CSSM_UNREACHABLE
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
-from mock_server.serving import Serving, key_name, stored_chain
+from mock_server.serving import Serving, key_name_of, stored_chain
 from mock_server.syncing import Synchronizer
 from mock_server.web.devices import DeviceEndpoint
 from mock_server.web.discarded import DiscardedPages
@@ -89,12 +89,12 @@ class LicensingService:
         await browser.deleted_by_teardown(self.active())
 
     def pages(self, keys: Mapping[str, bytes]) -> tuple[ASGIApp, ssl.SSLContext | None]:
-        chain = stored_chain(self.machine.state.settings.certificates.get("browser", []))
+        settings = self.machine.state.settings
+        chain = stored_chain(settings.certificates.get("browser", []))
         context = None
         if chain:
-            context = tls.server_context(
-                b"".join(map(pki.to_pem, chain)), keys[key_name("browser", chain[0])]
-            )
+            pem = b"".join(map(pki.to_pem, chain))
+            context = tls.server_context(pem, keys[key_name_of(settings, "browser")])
         return DiscardedPages(lambda: self.machine.state, self.context.status), context
 
     def applied(self, payload: bytes) -> None:

@@ -18,16 +18,22 @@ from mock_server.cluster.machine import Ledger, NodeContext
 from mock_server.cssm.port import CssmPort
 from mock_server.domain import devices, events
 from mock_server.domain.apply import LicensingMachine
-from mock_server.domain.state import State
+from mock_server.domain.state import Settings, State
 from mock_server.web.devices import Desk
 from smartlic_client.protocol import signing
 
-__all__ = ["Serving", "key_name", "stored_chain"]
+__all__ = ["Serving", "key_name", "key_name_of", "stored_chain"]
 
 
 def key_name(title: str, certificate: x509.Certificate) -> str:
     """A name that a key has for good: a change that is cut from a journal leaves the former key usable."""
     return f"{title}-{certificate.serial_number:x}"
+
+
+def key_name_of(settings: Settings, title: str) -> str:
+    """The name of the key that belongs to a certificate: an uploaded one has that of its request."""
+    given = settings.browser_key if title == "browser" else ""
+    return given or key_name(title, stored_chain(settings.certificates[title])[0])
 
 
 def stored_chain(chain: list[str]) -> tuple[x509.Certificate, ...]:
@@ -71,7 +77,7 @@ class Serving:
     def chain(self, name: str) -> tuple[bytes, bytes]:
         """Chain and key of a certificate, in PEM."""
         chain = self.certificates(name)
-        return b"".join(map(pki.to_pem, chain)), self._key_pem(name, chain[0])
+        return b"".join(map(pki.to_pem, chain)), self._key_pem(name)
 
     def issuer(self, name: str) -> pki.Issuer:
         chain = self.certificates(name)
@@ -79,12 +85,10 @@ class Serving:
 
     def key(self, name: str) -> signing.PrivateKey:
         """The key of a certificate."""
-        return signing.load_key(self._key_pem(name, self.certificates(name)[0]).decode())
+        return signing.load_key(self._key_pem(name).decode())
 
-    def _key_pem(self, name: str, certificate: x509.Certificate) -> bytes:
-        settings = self.state.settings
-        given = settings.browser_key if name == "browser" else ""
-        return self.ledger.key(given or key_name(name, certificate))
+    def _key_pem(self, name: str) -> bytes:
+        return self.ledger.key(key_name_of(self.state.settings, name))
 
     @property
     def kept_anchor(self) -> x509.Certificate | None:
