@@ -15,11 +15,19 @@ import msgspec
 
 from mock_server.cluster.client import revive
 from mock_server.cluster.config import Layout
-from mock_server.cluster.control import LINE_LIMIT
-from mock_server.cluster.problems import NODE_FAILED, NOT_RUNNING, START_TIMEOUT
+from mock_server.cluster.problems import (
+    ANSWER_LOST,
+    ANSWER_TOO_LONG,
+    NODE_FAILED,
+    NOT_RUNNING,
+    START_TIMEOUT,
+)
+from mock_server.errors import SmartlicError
 
 _READY = 30.0
 _END = 15.0
+_LONGEST = 64 << 20
+"""Bytes of one answer. Lists are as long as what they list."""
 
 
 class Child:
@@ -27,6 +35,7 @@ class Child:
 
     def __init__(self, layout: Layout, name: str, service: str) -> None:
         self.name = name
+        self.title = name.capitalize()
         self.control = ""
         self._layout = layout
         self._service = service
@@ -122,13 +131,14 @@ class Child:
     ) -> AsyncGenerator[dict[str, Any], str | None]:
         """All answers of the node to one request; an error is raised. TimeoutError: it hangs.
 
-        An answer that is a question ({"ask": …}) is answered with what is sent in (`asend`).
+        An answer that is a question ({"ask": …}) is answered with what is sent in (`asend`). `not-running`:
+        nothing was asked; `answer-lost`: it may have been done.
         """
         if not self.running:
             raise NOT_RUNNING(folder=self._place)
         try:
             async with asyncio.timeout(min(seconds, 5.0)):
-                reader, writer = await asyncio.open_unix_connection(self.control, limit=LINE_LIMIT)
+                reader, writer = await asyncio.open_unix_connection(self.control, limit=_LONGEST)
         except (OSError, ConnectionError):
             raise NOT_RUNNING(folder=self._place) from None
         try:
@@ -137,7 +147,7 @@ class Child:
                 async with asyncio.timeout(seconds):
                     line = await reader.readline()
                 if not line:
-                    raise NOT_RUNNING(folder=self._place)
+                    raise self._lost(request)
                 answer: dict[str, Any] = json.loads(line)
                 if "error" in answer:
                     raise revive(answer["error"])
@@ -147,7 +157,9 @@ class Child:
                 if "ask" in answer:
                     writer.write(msgspec.json.encode({"answer": said or ""}) + b"\n")
         except ConnectionError:
-            raise NOT_RUNNING(folder=self._place) from None
+            raise self._lost(request) from None
+        except ValueError:  # of StreamReader.readline
+            raise ANSWER_TOO_LONG(op=str(request.get("op")), limit=_LONGEST) from None
         finally:
             writer.close()
 
@@ -157,6 +169,9 @@ class Child:
         async for answer in self.ask(request, seconds):
             result = answer.get("result", result)
         return result
+
+    def _lost(self, request: dict[str, Any]) -> SmartlicError:
+        return ANSWER_LOST(node=self.title, op=str(request.get("op")), retry_after=1)
 
     def _close_pipe(self) -> None:
         if self._pipe is not None:

@@ -27,6 +27,7 @@ class Companion(Child):
     def __init__(self, layout: Layout, module: str) -> None:
         super().__init__(layout, "cssm", module)
         self._log = layout.cssm_log
+        self.title = "mock CSSM"
         self._place = str(layout.cssm)
         self._one = asyncio.Lock()
 

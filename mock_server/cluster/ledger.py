@@ -182,7 +182,7 @@ class ClusterLedger:
     async def close(self) -> None:
         """Acknowledge nothing more; return when no transaction runs any more."""
         self._open = False
-        self._fail_waiters(self._not_active, self.index)
+        self._fail_waiters(lambda: self._not_active(kept="unknown"), self.index)
         if self._flusher is not None:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
@@ -276,5 +276,6 @@ class ClusterLedger:
         heapq.heapify(kept)
         self._waiters = kept
 
-    def _not_active(self) -> SmartlicError:
-        return NOT_ACTIVE(node=self.node, state="Standby", retry_after=1)
+    def _not_active(self, **context: str) -> SmartlicError:
+        """`kept` "unknown": what waited may be on the other node's disk, and so be done all the same."""
+        return NOT_ACTIVE(node=self.node, state="Standby", retry_after=1, **context)

@@ -17,11 +17,24 @@ NOBODY_ACTIVE = problem(
     "In a failover one is in a moment. Else `smartlic-mock console primary ha_status` says why (and the "
     "same for secondary), and ha_cluster_start starts one.",
 )
+ANSWER_LOST = problem(
+    "answer-lost",
+    CommunicationError,
+    "The {node} stopped serving while it did {op}: whether it is done is not known.",
+    "Look before you ask for it again: it is shown in lists and in `smartlic-mock events` if it is.",
+)
+ANSWER_TOO_LONG = problem(
+    "answer-too-long",
+    CallerError,
+    "The answer to {op} is longer than {limit} bytes.",
+    "Ask for less of it: lists that grow have --limit and --offset.",
+)
 FLUSH_FAILED = problem(
     "flush-failed",
     CommunicationError,
     "The change could not be made safe: {detail}.",
-    "Nothing was acknowledged; ask again. If it stays so, look at the disk of the cluster's folder.",
+    "Nothing was acknowledged; see whether it is there, and ask again. If it stays so, look at the disk of "
+    "the cluster's folder.",
 )
 JOURNAL_BUSY = problem(
     "journal-busy",

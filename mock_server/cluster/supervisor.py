@@ -25,11 +25,12 @@ from mock_server.cluster.companion import former_process
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.control import ControlServer, Request
 from mock_server.cluster.files import write_private
+from mock_server.cluster.forward import ask_one
 from mock_server.cluster.hosts import Host
 from mock_server.cluster.problems import (
     ALREADY_RUNNING,
+    ANSWER_LOST,
     BAD_REQUEST,
-    NOBODY_ACTIVE,
     NODE_GONE,
     NODE_HUNG,
     NOT_IN_SYNC,
@@ -50,7 +51,6 @@ _OLD_NODES = 8.0
 _STATUS = 1.0
 _SLICE = 2.0
 _CONSOLE = 60.0
-_FORWARD = 30.0
 _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}
 
 
@@ -372,7 +372,7 @@ class Supervisor:
         except TimeoutError:
             raise NODE_HUNG(node=console.title(child.name), pid=pid) from None
         except SmartlicError as error:
-            if error.code != NOT_RUNNING.code:
+            if error.code not in (NOT_RUNNING.code, ANSWER_LOST.code):
                 raise
             raise NODE_GONE(node=console.title(child.name), command=command) from None
         finally:
@@ -394,15 +394,7 @@ class Supervisor:
         askable = list(reversed(self._standby_first()))
         if self._standing("primary") is Standing.ALONE:
             askable = [self.children["primary"]]  # the other one has no data, or data of its own
-        for child in askable:
-            try:
-                return await child.result(request, _FORWARD)
-            except TimeoutError:
-                raise NODE_HUNG(node=console.title(child.name), pid=child.pid, retry_after=1) from None
-            except SmartlicError as error:
-                if error.code not in ("not-active", "not-running"):
-                    raise
-        raise NOBODY_ACTIVE(retry_after=1)
+        return await ask_one(askable, request)
 
     def _child(self, request: Request) -> Child:
         name = request.get("node")

@@ -93,6 +93,16 @@ def test_two_consoles_start_a_dead_node(cluster: Up) -> None:
     assert len(cluster.nodes()) == 2
 
 
+def test_what_the_active_may_have_done_is_not_asked_of_the_other(cluster: Up) -> None:
+    """The Active dies in the middle of an operation: the caller is told so, and it is not done again."""
+    cluster.up()
+    with pytest.raises(SmartlicError) as lost:
+        client.call(cluster.folder, "die")
+    assert (lost.value.code, lost.value.exit_code) == ("answer-lost", 2)
+    cluster.wait_for("secondary", "role", "Active")
+    assert client.call(cluster.folder, "dump")["counters"] == {"keys": 1}
+
+
 @pytest.mark.parametrize("first", ["primary", "secondary", None])
 def test_both_are_told_to_stop(cluster: Up, first: str | None) -> None:
     """One after the other, or at the same time: both stop, nobody is Active, and a start of both serves again

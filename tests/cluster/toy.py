@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import ssl
 import tempfile
 from collections import defaultdict
@@ -58,7 +60,7 @@ class ToyService:
         self.context = context
         self.machine = ToyMachine()
         self.ledger: Ledger | None = None
-        self.control: Mapping[str, ControlHandler] = {"dump": self._dump, "key": self._key}
+        self.control: Mapping[str, ControlHandler] = {"dump": self._dump, "key": self._key, "die": self._die}
         self.hooks: defaultdict[str, int] = defaultdict(int)
 
     async def activate(self, ledger: Ledger) -> None:
@@ -142,6 +144,11 @@ class ToyService:
 
     async def _dump(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {"counters": dict(self.machine.counters), "writes": len(self.machine.writes)}
+
+    async def _die(self, _request: dict[str, Any]) -> dict[str, Any]:
+        """End before the answer, Active or not."""
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
 
     async def _key(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"pem": self.ledger.key(request["name"]).decode() if self.ledger else ""}

@@ -353,7 +353,7 @@ def test_a_ledger_that_is_closed_answers_nobody(tmp_path: Path) -> None:
         await active.ledger.close()
         with pytest.raises(SmartlicError) as refused:
             await waiting
-        assert refused.value.code == "not-active"
+        assert (refused.value.code, refused.value.context["kept"]) == ("not-active", "unknown")
         with pytest.raises(SmartlicError):
             active.ledger.propose(change("b"))
         with pytest.raises(SmartlicError):
