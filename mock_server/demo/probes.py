@@ -89,10 +89,10 @@ class Trace:
         if len(self.requests) > KEPT:
             self._thin()
 
-    def end(self, at: float, act: str) -> None:
+    def end(self, at: float) -> None:
         """The watch is over: a silence that nothing has ended counts as well."""
-        if self.tallies:
-            self._tally(act).silent(self._last, at, ended=False)
+        for tally in self.tallies[-1:]:
+            tally.silent(self._last, at, ended=False)
 
     def _tally(self, act: str) -> Tally:
         if not self.tallies or self.tallies[-1].act != act:

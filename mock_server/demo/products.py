@@ -44,8 +44,9 @@ def purchase(stage: Stage, *, uses: int) -> str:
     return f"licenses purchased, an ID token with {uses} uses made"
 
 
-def make(stage: Stage, *names: str) -> str:
-    return "; ".join(stage.make_device(name, *DEVICES[name][:3]) for name in names)
+def make(stage: Stage, *names: str, url: str = "") -> str:
+    """Make devices whose destination is `url`, by default the VIP's."""
+    return "; ".join(stage.make_device(name, *DEVICES[name][:3], url or stage.url) for name in names)
 
 
 def register(stage: Stage, *names: str) -> str:

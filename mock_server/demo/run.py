@@ -19,7 +19,7 @@ from mock_server.demo.scenario import Scenario
 from mock_server.demo.show import Screen
 from mock_server.demo.stage import Addresses, Stage, raised_cluster
 from mock_server.demo.watch import Watched, watching
-from mock_server.errors import CallerError, problem
+from mock_server.errors import CallerError, SmartlicError, problem
 
 __all__ = ["Lens", "Settings", "perform", "perform_steps"]
 
@@ -140,7 +140,10 @@ def _play(performance: Performance, stage: Stage, screen: Screen, settings: Sett
         def told(step: Step[Stage], result: Played) -> None:
             performance.played.append(result)
             screen.step(result)
-            screen.table(step.shows, stage)
+            try:
+                screen.table(step.shows, stage)
+            except SmartlicError as error:  # the steps go on, and say what is wrong
+                screen.say(error.sentence)
             if settings.pause and sys.stdin.isatty():
                 input("             Enter goes on … ")
 
@@ -152,9 +155,12 @@ def _tell_figures(watched: Watched | None, screen: Screen) -> None:
         longest = max(trace.tallies, key=lambda tally: tally.silence, default=None)
         if longest is not None:
             sent, failed = (sum(getattr(t, name) for t in trace.tallies) for name in ("sent", "failed"))
+            without = f"at most {longest.silence * 1000:.0f} ms without an answer (in {longest.act})"
+            if longest.open:
+                without = f"no answer for the last {longest.silence:.1f} s"
             screen.say(
-                f"Asked every {PERIOD * 1000:.0f} ms, {trace.title}: at most {longest.silence * 1000:.0f} ms "
-                f"without an answer (in {longest.act}), {failed} of {sent} requests failed."
+                f"Asked every {PERIOD * 1000:.0f} ms, {trace.title}: {without}; "
+                f"{failed} of {sent} requests failed."
             )
 
 

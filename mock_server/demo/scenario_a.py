@@ -28,19 +28,14 @@ def _synchronize(stage: Stage, account: str) -> str:
 def _synchronized(stage: Stage, account: str) -> dict[str, Any]:
     """What the accounts' page and the event log show of the last synchronization of an account."""
     found = stage.account(account)
-    done = [line for line in _log(stage) if line["event"].startswith(f"Local account {account} synchronized")]
+    text = f"Local account {account} synchronized"
+    done = [line for line in stage.events() if line["event"].startswith(text)]
     return {
         "status": found.get("status"),
         "synchronized": bool(found.get("last_sync")) and not found.get("to_synchronize"),
         "failure": found.get("sync_failure"),
         "by": done[0]["node"] if done else None,
     }
-
-
-def _log(stage: Stage) -> list[dict[str, Any]]:
-    """The event log, newest first."""
-    found: list[dict[str, Any]] = stage.ask("event.list", limit=50)["events"]
-    return found
 
 
 def _in_sync(by: str) -> dict[str, Any]:
@@ -65,7 +60,7 @@ def _make_test(stage: Stage) -> str:
 
 
 def _made_on(stage: Stage) -> dict[str, Any]:
-    made = [line["node"] for line in _log(stage) if line["event"].startswith(f"Local account {TEST} is ")]
+    made = [line["node"] for line in stage.events() if line["event"].startswith(f"Local account {TEST} is ")]
     return {"status": stage.account(TEST).get("status"), "made on": sorted(set(made))}
 
 

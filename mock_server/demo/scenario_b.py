@@ -32,8 +32,7 @@ def _refused(stage: Stage) -> dict[str, object]:
 
 def _why(stage: Stage) -> str:
     products.make(stage, *FIRST)
-    stage.refusal("annanr-39")
-    return f"annanr-39 tries to register: {stage.last_error.sentence} What to do: {stage.last_error.mend}"
+    return stage.try_to_register("annanr-39")[1]
 
 
 def _registration(step: str, title: str, name: str) -> Step[Stage]:

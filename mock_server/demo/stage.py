@@ -21,7 +21,7 @@ from smartlic_client.device import Device
 from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol.identity import IdToken, Udi
 
-__all__ = ["Addresses", "Stage", "raised_cluster"]
+__all__ = ["Addresses", "Said", "Stage", "raised_cluster", "seen_by_active"]
 
 NOT_UP = problem(
     "cluster-not-up",
@@ -49,6 +49,15 @@ class Addresses:
     peer_port: int = 5405
 
 
+@dataclass
+class Said:
+    """What a console command said and asked, and what came of it: done, declined, failed and so on."""
+
+    lines: list[str]
+    questions: list[str]
+    outcome: str
+
+
 class Stage:
     """A cluster in `folder`/cluster, devices in `folder`/devices."""
 
@@ -69,13 +78,35 @@ class Stage:
 
     def console(self, node: str, line: str) -> list[str]:
         """A command on a server's console; its lines, stripped, without empty ones."""
-        return [text.strip() for text in console(self.cluster, node, line) if text.strip()]
+        return self.talk(node, line).lines
+
+    def talk(self, node: str, line: str, answer: str = "") -> Said:
+        """A command on a server's console whose questions are all answered with `answer`."""
+        said = Said([], [], "")
+
+        def reply(question: str) -> str:
+            said.questions.append(question.strip())
+            return answer
+
+        talk = console(self.cluster, node, line, reply)
+        try:
+            while True:
+                text = next(talk).strip()
+                said.lines.extend([text] if text else [])
+        except StopIteration as end:
+            said.outcome = end.value["outcome"]
+        return said
+
+    def console_refusal(self, node: str, line: str) -> str:
+        """The code with which a console command is refused, else its outcome."""
+        try:
+            return self.talk(node, line).outcome
+        except SmartlicError as error:
+            return error.code
 
     def status(self) -> dict[str, Any]:
-        """Both servers as the Active sees them, else as the Primary does."""
-        found = self.ask("status")
-        seen: dict[str, Any] = found["nodes"][found["active"] or "primary"]
-        return seen
+        """Both servers as the Active sees them; where there is none, each as it tells of itself."""
+        return seen_by_active(self.ask("status"))
 
     def roles(self) -> dict[str, str]:
         return self._each("role")
@@ -90,19 +121,22 @@ class Stage:
 
     def gui(self, where: str) -> str:
         """What the GUI at "vip", "primary" or "secondary" does: "answers", "down", or what it said."""
+        return self.page(where)[0]
+
+    def page(self, where: str) -> tuple[str, str]:
+        """What the GUI does, and the page that it shows."""
         address = self.config.vip if where == "vip" else self.config.node(where)
         host = f"[{address.host}]" if ":" in address.host else address.host
         try:
             answer = requests.get(f"https://{host}:{address.gui_port}/", verify=str(self.anchor), timeout=5)
         except requests.exceptions.SSLError as error:
-            return f"not trusted: {error}"
+            return f"not trusted: {error}", ""
         except requests.exceptions.ConnectionError:
-            return "down"
+            return "down", ""
         except requests.exceptions.RequestException as error:
-            return f"no answer: {type(error).__name__}"
-        return (
-            "answers" if answer.status_code == 200 and TITLE in answer.text else f"HTTP {answer.status_code}"
-        )
+            return f"no answer: {type(error).__name__}", ""
+        right = answer.status_code == 200 and TITLE in answer.text
+        return "answers" if right else f"HTTP {answer.status_code}", answer.text
 
     # ---- the devices --------------------------------------------------------------------------------------
     @property
@@ -114,18 +148,29 @@ class Stage:
         shown = f"[{host}]" if ":" in host else host
         return f"https://{shown}:{port}/Transportgateway/services/DeviceRequestHandler"
 
-    def make_device(self, name: str, pid: str, serial: str, software: str) -> str:
+    @property
+    def primary_url(self) -> str:
+        """The Transport Gateway URL with the Primary's own address."""
+        own = self.config.nodes.primary
+        return self.url_of(own.host, own.device_port)
+
+    def make_device(self, name: str, pid: str, serial: str, software: str, url: str) -> str:
         folder = self.devices / name
         Device.create(folder, Udi(pid=pid, sn=serial), software=software, hostname=name)
         with Device.open(folder) as device:
-            device.set_destination(self.url)
             device.trust(self.ask("certificates")["trust_anchor"].encode())
-        return f"{name}: Transport Gateway URL {self.url}"
+        return self.point(name, url)
 
-    def register(self, name: str) -> str:
-        """Register a device by the VIP. Says what the product's licensing page would."""
+    def point(self, name: str, url: str) -> str:
+        """Give a device a destination URL."""
         with Device.open(self.devices / name) as device:
-            device.register(IdToken(self.token), wait=WAIT)
+            device.set_destination(url)
+        return f"{name}: Transport Gateway URL {url}"
+
+    def register(self, name: str, *, force: bool = False) -> str:
+        """Register a device by its URL. Says what the product's licensing page would."""
+        with Device.open(self.devices / name) as device:
+            device.register(IdToken(self.token), force=force, wait=WAIT)
         return f"{name}: Registration completed successfully"
 
     def use(self, name: str, tag: str, count: int) -> str:
@@ -135,18 +180,25 @@ class Stage:
 
     def refusal(self, name: str) -> str:
         """The code with which a registration fails on the device; "registered" if it does not."""
+        return self.try_to_register(name)[0]
+
+    def try_to_register(self, name: str) -> tuple[str, str]:
+        """`refusal`, and what the device says of it."""
         try:
-            self.register(name)
+            return "registered", self.register(name)
         except SmartlicError as error:
-            self.last_error = error
-            return error.code
-        return "registered"
+            return error.code, f"{name} tries to register: {error.sentence} What to do: {error.mend}"
 
     def states(self, *names: str) -> dict[str, str]:
         """The registration state that each device has by itself."""
         return {name: Device.peek(self.devices / name)[0].registration.value for name in names}
 
     # ---- what the pages show ------------------------------------------------------------------------------
+    def events(self) -> list[dict[str, Any]]:
+        """The end of the event log, newest first."""
+        found: list[dict[str, Any]] = self.ask("event.list", limit=50)["events"]
+        return found
+
     def accounts(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask("account.list")["accounts"]
         return found
@@ -161,6 +213,17 @@ class Stage:
     def in_use(self) -> dict[str, int]:
         """License → count in use, as the licenses page shows it."""
         return {row["license"]: row["in_use"] for row in self.ask("license.list")["licenses"]}
+
+
+def seen_by_active(found: dict[str, Any]) -> dict[str, Any]:
+    """Of the answer of the control op `status`: what the Active sees of both servers.
+
+    Where there is none, the Primary's answer, with each server as it tells of itself.
+    """
+    nodes: dict[str, dict[str, Any]] = found["nodes"]
+    if found["active"]:
+        return nodes[found["active"]]
+    return {**nodes["primary"], "servers": {name: node["servers"][name] for name, node in nodes.items()}}
 
 
 def host_of_products(config: ClusterConfig) -> str:

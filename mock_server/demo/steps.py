@@ -48,7 +48,7 @@ def _membership(step: str, title: str, node: Node, line: str, expected: list[str
         return f"console of the {node.capitalize()}: {line}"
 
     def see(stage: Stage) -> list[str]:
-        return [said for said in stage.notes[step] if said in STOP + START]
+        return [said for said in stage.notes.get(step, []) if said in STOP + START]
 
     return Step(step, title, do, see, expected)
 

@@ -15,7 +15,7 @@ from mock_server.demo.watch import Watched
 
 __all__ = ["Bar", "Change", "Lane", "Picture", "RequestLane", "picture"]
 
-LEFT, RIGHT = 150.0, 990.0
+LEFT, RIGHT = 172.0, 990.0
 _BAR, _REQUESTS, _GAP = 24.0, 56.0, 8.0
 _FASTEST, _SLOWEST = 0.001, 2.0
 _LONG = 1.5 * PERIOD
@@ -32,6 +32,7 @@ _LANES = (
 )
 _TONES = {
     "Active": "strong",
+    "Stand-alone": "strong",
     "Primary": "strong",
     "Primary → Secondary": "strong",
     "connected": "strong",
@@ -125,6 +126,14 @@ class Picture:
     ticks: tuple[Tick, ...]
     changes: tuple[Change, ...]
     lag: int
+
+    @property
+    def left(self) -> float:
+        return LEFT
+
+    @property
+    def right(self) -> float:
+        return RIGHT
 
     @property
     def axis(self) -> float:

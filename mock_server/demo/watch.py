@@ -15,7 +15,7 @@ from typing import Any
 
 from mock_server.demo.probes import PERIOD, Probe, Trace
 from mock_server.demo.scenario import Probed
-from mock_server.demo.stage import Stage
+from mock_server.demo.stage import Stage, seen_by_active
 from smartlic_client.errors import SmartlicError
 
 __all__ = ["Stay", "View", "Watch", "Watched", "watching"]
@@ -87,7 +87,7 @@ class Watch:
         trace.begin(time.time())
         for _ in self._rounds():
             trace.add(ask(), self.act)
-        trace.end(time.time(), self.act)
+        trace.end(time.time())
 
     def end(self) -> None:
         self._stop.set()
@@ -137,8 +137,8 @@ def view_of(found: dict[str, Any]) -> tuple[View, int]:
     A server is as the Active sees it; where there is none, as it tells of itself.
     """
     active = found["active"]
-    told = found["nodes"][active or "primary"]
-    servers = {name: (told if active else node)["servers"][name] for name, node in found["nodes"].items()}
+    told = seen_by_active(found)
+    servers = told["servers"]
     slave = next((name for name, one in servers.items() if one["database"] == "Replication Slave"), None)
     view = View(
         primary=_role(servers["primary"]),
@@ -151,9 +151,9 @@ def view_of(found: dict[str, Any]) -> tuple[View, int]:
 
 
 def _role(server: dict[str, Any]) -> str:
-    if server["cluster"] == "running":
-        return str(server["role"])
-    return f"{server['role']}, {'gone' if server['process'] == 'gone' else 'stopped'}"
+    if server["process"] == "gone":
+        return f"{server['role']}, gone"
+    return f"{server['role']}, stopped" if server["cluster"] == "stopped" else str(server["role"])
 
 
 def _holder(told: dict[str, Any], active: str | None) -> str:

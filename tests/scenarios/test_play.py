@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mock_server.demo.scenarios import SCENARIOS
 from mock_server.demo.stage import Stage
 from tests.support import new_addresses, program
 
+ROOT = Path(__file__).parents[2]
 _ALL = [step for scenario in SCENARIOS.values() for step in scenario.steps]
 
 
@@ -68,7 +70,9 @@ def _falsified(expected: Any) -> list[Any]:
 
 
 def test_the_command_exits_0_and_leaves_only_its_report(tmp_path: Path) -> None:
-    """`smartlic-mock demo` ends green, prints where steps.json is, and clears the rest of its folder."""
+    """`smartlic-mock demo` ends green, prints where steps.json is, and clears the rest of its folder.
+
+    The fields of that file are those of its page."""
     addresses = new_addresses()
     work = tmp_path / "a folder with blanks"
     done = program("smartlic-mock", tmp_path).run(
@@ -81,8 +85,16 @@ def test_the_command_exits_0_and_leaves_only_its_report(tmp_path: Path) -> None:
     assert [path.name for path in work.iterdir()] == ["steps.json"]
     report = json.loads((work / "steps.json").read_text())
     assert report["ok"]
-    fields = {"id", "title", "done", "observed", "expected", "ok", "began", "seconds"}
-    assert fields == set(report["scenarios"][0]["steps"][0])
+    (scenario,) = report["scenarios"]
+    page = (ROOT / "docs/reference/scenarios.md").read_text(encoding="utf-8").partition("## steps.json")[2]
+    rows = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", page, re.MULTILINE))
+    assert _words(", ".join(rows)) == set(scenario)
+    assert _words(rows["`steps`"]) == set(scenario["steps"][0])
+    assert _words(rows["`requests`"]) == set(scenario["requests"][0])
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"`(\w+)`", text))
 
 
 def test_one_address_is_enough_and_all_scenarios_play_on_it(tmp_path: Path) -> None:

@@ -281,7 +281,7 @@ def _watched(seconds: float = 2.0) -> Watched:
     trace.begin(10.0)
     for number in range(20):
         trace.add(Request(10.0 + number * seconds / 20, 0.004, "HTTP 503" if number == 10 else ""), "A1")
-    trace.end(10.0 + seconds, "A1")
+    trace.end(10.0 + seconds)
     watched.traces.append(trace)
     return watched
 
@@ -350,7 +350,7 @@ def test_a_long_run_keeps_a_bounded_number_of_requests_and_exact_figures() -> No
     for number in numbers:
         failure = "connection refused" if number in range(20_000, 20_010) else ""
         trace.add(Request(number * PERIOD, 0.001, failure), "B2")
-    trace.end(50_000 * PERIOD, "B2")
+    trace.end(50_000 * PERIOD)
     (tally,) = trace.tallies
     assert (tally.sent, tally.failed, tally.reasons["connection refused"]) == (50_000, 10, 10)
     assert tally.silence == pytest.approx(11 * PERIOD)
@@ -369,7 +369,7 @@ def test_a_silence_that_nothing_ends_is_a_silence() -> None:
     trace.add(Request(0.0, 0.01), "C")
     for number in range(1, 100):
         trace.add(Request(number * PERIOD, 0.001, "connection refused"), "C")
-    trace.end(5.0, "C")
+    trace.end(5.0)
     assert trace.tallies[0].silence == pytest.approx(4.99)
     assert trace.tallies[0].open
 
@@ -415,8 +415,9 @@ def test_the_watch_ends_its_threads_and_shows_their_defects(tmp_path: Path) -> N
             "pages by the VIP",
             "products by the Primary",
         ]
-        tallies = [trace.tallies[-1] for trace in watch.watched.traces]
-        assert all(tally.sent and not tally.failed for tally in tallies)
+        for trace in watch.watched.traces:
+            assert sum(tally.sent for tally in trace.tallies) > 0
+            assert sum(tally.failed for tally in trace.tallies) == 0
         assert watch.watched.stays[-1].view.vip == "Primary"
         stage.ask = lambda *_, **__: {}  # type: ignore[method-assign]
         with pytest.raises(KeyError), watching(stage, (), "A1"):
