@@ -104,6 +104,8 @@ def ha_status(status: dict[str, Any]) -> list[str]:
         lines.append(f"{title(status['node'])}: {status['reason']}")
     if status["problem"] and status["problem"]["sentence"] != status["reason"]:
         lines.append(f"{title(status['node'])}: {status['problem']['sentence']}")
+    if status.get("refused"):
+        lines.append(f"{title(status['node'])}: {status['refused']}")
     return lines + cut_lines(status.get("cut") or {})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
@@ -41,9 +42,13 @@ def make(name: str) -> tuple[bytes, bytes]:
     )
 
 
-def contexts(certificate: Path, key: Path, trusted: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """TLS contexts of a node for accepting its peer and for connecting to it; `trusted`: the peer's
-    certificate."""
+def contexts(
+    certificate: Path, key: Path, trusted: Path, refused: Callable[[ssl.SSLError], None] = lambda _error: None
+) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """TLS contexts of a node for accepting its peer and for connecting to it.
+
+    `trusted`: the peer's certificate. `refused`: told of a handshake that failed; of those that were accepted
+    here the event loop tells nobody."""
     made = []
     for purpose in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT):
         context = ssl.SSLContext(purpose)
@@ -52,9 +57,40 @@ def contexts(certificate: Path, key: Path, trusted: Path) -> tuple[ssl.SSLContex
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_cert_chain(certificate, key)
         context.load_verify_locations(trusted)
+        context.sslobject_class = _watched(refused)
         made.append(context)
     made[0].num_tickets = 0  # a session is never resumed
     return made[0], made[1]
+
+
+def _watched(refused: Callable[[ssl.SSLError], None]) -> type[ssl.SSLObject]:
+    class Watched(ssl.SSLObject):
+        told = False
+
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except ssl.SSLWantReadError:
+                raise
+            except ssl.SSLError as error:
+                if self.told:
+                    raise
+                self.told = True
+                refused(error)
+                # The loop would drop the alert by which the peer learns why; waiting for more, it sends it.
+                raise ssl.SSLWantReadError from error
+
+    return Watched
+
+
+def why_refused(error: BaseException, peer: str) -> str | None:
+    """What a failed handshake says of the keys of the two nodes; None: nothing."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the {peer} shows another key than the one that this server trusts"
+    reason = str(getattr(error, "reason", None) or "")
+    if "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason):
+        return f"the {peer} does not trust this server's key"
+    return None
 
 
 def fingerprint(certificate: Path) -> str:

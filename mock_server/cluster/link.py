@@ -28,6 +28,7 @@ class Link(asyncio.Protocol):
         self.on_lost = on_lost
         self.last_byte = now()
         self.closed = False
+        self.error: Exception | None = None
         self._now = now
         self._on_made = on_made
         self._frames = Frames()
@@ -59,6 +60,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
+            self.error = exc
             log.debug("peer connection lost: %s", exc)
         self.closed = True
         self._transport = None

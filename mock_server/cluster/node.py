@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from mock_server.cluster import decide, membership, status, wire
+from mock_server.cluster import decide, membership, peers, status, wire
 from mock_server.cluster.config import Layout, load, peer_of
 from mock_server.cluster.control import describe
 from mock_server.cluster.decide import Peer, View
@@ -327,7 +327,13 @@ class Node:
 
     def hello(self, kind: wire.Kind) -> wire.Hello:
         return wire.Hello(
-            wire.VERSION, self.config.cluster, self.name, self.process.pid, self.process.started, kind
+            wire.VERSION,
+            self.config.cluster,
+            self.name,
+            self.process.pid,
+            self.process.started,
+            kind,
+            peers.RELEASE,
         )
 
     def welcome(self) -> wire.Welcome:
@@ -399,7 +405,12 @@ class Node:
             reason=self.reason,
             problem=describe(self.problem) if self.problem else None,
             standing=self.standing,
-            facts={"cut": self.cut, "takeover_seconds": self.takeover_seconds, "pid": self.process.pid},
+            facts={
+                "cut": self.cut,
+                "takeover_seconds": self.takeover_seconds,
+                "pid": self.process.pid,
+                "refused": self.peers.refusal,
+            },
         )
 
     def _peer_index(self, beat: wire.Beat | None) -> int | None:

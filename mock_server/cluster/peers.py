@@ -8,6 +8,7 @@ keepalive on each every 100 ms, from the loop that serves: what cannot serve can
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import logging
 import ssl
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from mock_server.cluster.world import HANDSHAKE, Server, World
 
 log = logging.getLogger(__name__)
 
+RELEASE = importlib.metadata.version("smartlic")
 _RETRY = 0.1
 
 
@@ -50,6 +52,8 @@ class Peers:
         self._owner = owner
         self._layout = layout
         self._client_tls: ssl.SSLContext | None = None
+        self.refusal = ""
+        """Why the two do not talk to each other, if that is known; `ha_status` shows it."""
         self._links: dict[wire.Kind, Link] = {}
         self._accepted: dict[Link, None] = {}
         self._server: Server | None = None
@@ -68,7 +72,7 @@ class Peers:
         self._last_byte = world.time()
         layout, me = self._layout, self._me
         server_tls, self._client_tls = identity.contexts(
-            layout.certificate(me), layout.key(me), layout.trusted(me)
+            layout.certificate(me), layout.key(me), layout.trusted(me), self._handshake_failed
         )
         self._server = await world.listen(
             address,
@@ -149,10 +153,13 @@ class Peers:
     # --- accepted connections
 
     def _first_message(self, link: Link, message: wire.Message) -> None:
-        if not isinstance(message, wire.Hello) or not self._acceptable(message):
-            log.warning("a connection that is not from this cluster's %s was refused", self._peer)
-            link.abort()
+        why = self._unacceptable(message) if isinstance(message, wire.Hello) else "it does not say who it is"
+        if why is not None:
+            self._refuse(f"the {self._peer.capitalize()} was refused: {why}")
+            link.send(wire.Refused(why))
+            link.close()
             return
+        assert isinstance(message, wire.Hello)  # noqa: S101 - narrows the type
         if self._is_cut(message.kind):
             link.abort()
             return
@@ -172,12 +179,28 @@ class Peers:
     def _accepted_made(self, link: Link) -> None:
         self._accepted[link] = None
 
-    def _acceptable(self, hello: wire.Hello) -> bool:
-        return (hello.version, hello.cluster, hello.node) == (
-            wire.VERSION,
-            self._config.cluster,
-            self._peer,
-        )
+    def _unacceptable(self, hello: wire.Hello) -> str | None:
+        """Why this is not the peer."""
+        if hello.version != wire.VERSION:
+            return f"it speaks version {hello.version} of the protocol, not {wire.VERSION}"
+        if hello.cluster != self._config.cluster:
+            return "it belongs to another cluster"
+        if hello.node != self._peer:
+            return f"it says that it is the {hello.node.capitalize()[:20]}"
+        if hello.release != RELEASE:
+            return f"it runs release {hello.release[:20]}, not {RELEASE}"
+        return None
+
+    def _refuse(self, why: str) -> None:
+        """Say it once, and keep it for `ha_status` until the two talk to each other."""
+        if why != self.refusal:
+            self.refusal = why
+            log.warning("%s", why)
+
+    def _handshake_failed(self, error: BaseException) -> None:
+        why = identity.why_refused(error, self._peer.capitalize())
+        if why is not None:
+            self._refuse(why)
 
     def _accepted_lost(self, link: Link) -> None:
         self._accepted.pop(link, None)
@@ -195,6 +218,7 @@ class Peers:
                         await self._connect(kind)
                     except (OSError, ssl.SSLError, TimeoutError, ConnectionError) as error:
                         log.debug("no %s connection: %s", kind, error)
+                        self._handshake_failed(error)
                     if kind == "replication":
                         await self._owner.replication_ended()
                 await asyncio.sleep(_RETRY)
@@ -223,7 +247,7 @@ class Peers:
         def gone(link: Link) -> None:
             lost.set()
             if not answer.done():
-                answer.set_exception(ConnectionResetError("closed before it was welcomed"))
+                answer.set_exception(link.error or ConnectionResetError("closed before it was welcomed"))
                 answer.exception()  # nobody may come to wait for it: the loop need not complain
             if self._links.get(kind) is link:
                 self._lost(kind, link)
@@ -236,6 +260,8 @@ class Peers:
             link.send(self._owner.hello(kind))
             async with asyncio.timeout(HANDSHAKE):
                 welcome = await answer
+            if isinstance(welcome, wire.Refused):
+                self._refuse(f"the {self._peer.capitalize()} refuses this server: {welcome.reason[:200]}")
             if isinstance(welcome, wire.Welcome) and welcome.active:
                 await lost.wait()
         finally:
@@ -249,6 +275,7 @@ class Peers:
         if not self._links:
             self._heard = 0.0
         self._links[kind] = link
+        self.refusal = ""
         handle = session(link) if kind == "replication" else None
 
         def received(_link: Link, message: wire.Message) -> None:

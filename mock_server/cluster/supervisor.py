@@ -282,6 +282,7 @@ class Supervisor:
             "reason": "its process does not answer" if hangs else "its process is gone",
             "problem": None,
             "cut": {},
+            "refused": "",
             "pid": self.children[name].pid,
         }
 
@@ -299,7 +300,7 @@ class Supervisor:
             reason="its process is gone",
             problem=None,
             standing=self._standing(name),
-            facts={"cut": {}, "takeover_seconds": None, "pid": None},
+            facts={"cut": {}, "takeover_seconds": None, "pid": None, "refused": ""},
         )
 
     def _standing(self, name: str) -> Standing:

@@ -29,6 +29,13 @@ class Hello(_Message, frozen=True, tag="hello"):
     pid: int
     started: int
     kind: Kind
+    release: str = ""
+
+
+class Refused(_Message, frozen=True, tag="refused"):
+    """The answer to who is not this node's peer, and why it is not."""
+
+    reason: str
 
 
 class Welcome(_Message, frozen=True, tag="welcome"):
@@ -137,6 +144,7 @@ class TornDown(_Message, frozen=True, tag="torn-down"):
 
 Message = (
     Hello
+    | Refused
     | Welcome
     | Beat
     | Position

@@ -66,10 +66,10 @@ class Nodes:
         self.paths: dict[str, str] = {}
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, name: str, *, stopped: bool = False) -> None:
+    def start(self, name: str, *, stopped: bool = False, service: str | None = None) -> None:
         """Start a node's process, and wait for its control socket."""
         command = [sys.executable, "-m", "mock_server.cluster.main", "--folder", str(self.folder)]
-        command += ["--node", name, "--service", self.service, "--log-level", "DEBUG"]
+        command += ["--node", name, "--service", service or self.service, "--log-level", "DEBUG"]
         process = subprocess.Popen(command + ["--stopped"] * stopped, stdout=subprocess.PIPE, cwd=_REPO)
         self.processes[name] = process
         self.started.append(process)
