@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -201,3 +204,71 @@ def test_nothing_in_the_folder_is_for_others(cluster: Up) -> None:
         for name in files:
             path = Path(root) / name
             assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+def test_a_start_in_a_folder_that_was_moved_says_so_at_once(cluster: Up) -> None:
+    """The folder is moved while the cluster is up: a start there ends with the path, not after a minute."""
+    cluster.up()
+    cluster.console("secondary", "ha_cluster_stop")
+    moved = cluster.folder.with_name("moved")
+    cluster.folder.rename(moved)
+    cluster.folder = moved
+    begun = time.monotonic()
+    with pytest.raises(SmartlicError) as refused:
+        cluster.console("secondary", "ha_cluster_start")
+    assert time.monotonic() - begun < 5
+    assert refused.value.code in ("folder-damaged", "no-cluster", "journal-not-writable")
+    assert str(moved.with_name("cluster")) in refused.value.sentence
+    client.call(moved, "down")
+    assert cluster.started[0].wait(20) == 0
+
+
+@pytest.mark.parametrize("first", ["primary", "secondary"])
+def test_both_told_to_stop_at_once(cluster: Up, first: str) -> None:
+    """Both consoles stop the cluster at the same moment: both are stopped soon, and a start serves all."""
+    cluster.up()
+    second = "secondary" if first == "primary" else "primary"
+    begun = time.monotonic()
+    stopping = [
+        threading.Thread(target=cluster.console, args=(name, "ha_cluster_stop")) for name in (first, second)
+    ]
+    for thread in stopping:
+        thread.start()
+    for thread in stopping:
+        thread.join(20)
+    assert time.monotonic() - begun < 8
+    # The Standby may have taken over before its own stop reached it: then it was told again.
+    for name in config.NODES:
+        cluster.console(name, "ha_cluster_stop")
+    status = client.call(cluster.folder, "status")
+    assert [status["nodes"][name]["state"] for name in config.NODES] == ["stopped", "stopped"]
+    for name in config.NODES:
+        cluster.console(name, "ha_cluster_start")
+    deadline = time.monotonic() + 10
+    while client.call(cluster.folder, "status")["active"] is None:
+        assert time.monotonic() < deadline
+    assert client.call(cluster.folder, "dump")["counters"] == {"keys": 1}
+
+
+def test_an_altered_journal_is_refused_by_its_name(cluster: Up) -> None:
+    """The last Active's journal has a changed row: `up` says which file, and nothing is left running. With it
+    moved away the other one has all data."""
+    cluster.up()
+    client.call(cluster.folder, "down")
+    assert cluster.started[0].wait(20) == 0
+    path = config.Layout(cluster.folder).journal("primary")
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE journal SET payload = x'00' WHERE idx = 1")
+    said = cluster.up()
+    assert said["code"] == "journal-damaged"
+    assert str(path) in said["sentence"]
+    assert "change 1 was altered" in said["sentence"]
+    assert cluster.nodes() == []
+    for file in path.parent.glob("journal.sqlite*"):
+        file.rename(file.with_name(f"away-{file.name}"))
+    assert cluster.up() == {"up": None}
+    cluster.console("secondary", "ha_cluster_start --force")
+    cluster.wait_for("secondary", "role", "Active")
+    cluster.console("primary", "ha_cluster_start")
+    cluster.wait_for("primary", "state", "standby")
+    assert client.call(cluster.folder, "dump")["counters"] == {"keys": 1}
