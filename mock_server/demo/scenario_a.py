@@ -21,6 +21,7 @@ TEST = "TEST"
 
 
 def _synchronize(stage: Stage, account: str) -> str:
+    stage.notes["answers"] = _answers(stage, account)
     told = stage.ask("synchronize", accounts=[account])
     return f"synchronized with CSSM: {', '.join(told['synchronized'])}"
 
@@ -38,15 +39,26 @@ def _synchronized(stage: Stage, account: str) -> dict[str, Any]:
     }
 
 
+def _answers(stage: Stage, account: str) -> int:
+    """How many answers CSSM has made for an account, by its own book."""
+    book = stage.ask("cssm.on-prem.list")["on_prem"]
+    return sum(row["serial"] for row in book if row["account"] == account)
+
+
+def _answered(stage: Stage, account: str) -> dict[str, Any]:
+    """`_synchronized`, and how many answers CSSM made for it in this step."""
+    new = _answers(stage, account) - stage.notes.get("answers", 0)
+    return {**_synchronized(stage, account), "answers of CSSM": new}
+
+
 def _in_sync(by: str) -> dict[str, Any]:
     return {"status": "active", "synchronized": True, "failure": None, "by": by}
 
 
 def _synchronization(step: str, title: str, account: str, by: str) -> Step[Stage]:
     """An account synchronizes on the Active, which is `by`."""
-    return Step(
-        step, title, lambda s: _synchronize(s, account), lambda s: _synchronized(s, account), _in_sync(by)
-    )
+    wanted = {**_in_sync(by), "answers of CSSM": 1}
+    return Step(step, title, lambda s: _synchronize(s, account), lambda s: _answered(s, account), wanted)
 
 
 def _make_test(stage: Stage) -> str:
