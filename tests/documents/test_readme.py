@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-_LIBRARY = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+_IN_A_TEST, _LIBRARY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def _section(title: str) -> str:
@@ -49,8 +49,7 @@ def test_by_hand_works_as_it_is_written(tmp_path: Path, shell: dict[str, str]) -
     try:
         assert any("The cluster is up" in line for line in up.stdout)
         said = {command: _run(command, tmp_path, shell) for command in commands}
-        assert _LIBRARY is not None
-        subprocess.run([sys.executable, "-c", _LIBRARY[1]], cwd=tmp_path, env=shell, check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", _LIBRARY], cwd=tmp_path, env=shell, check=True, timeout=60)
         listed = _run("smartlic-mock instances", tmp_path, shell)
     finally:
         up.send_signal(signal.SIGINT)
@@ -105,3 +104,12 @@ def test_every_command_in_the_docs_is_one_that_there_is() -> None:
                     continue
                 verbs = [w for w in words[1:] if w in known[words[0]] or w in ("--help", "--version")]
                 assert verbs, f"{page.name}: {command}"
+
+
+def test_the_test_of_the_readme_passes(tmp_path: Path) -> None:
+    """In a folder that has nothing but this one test, with the installed plugin."""
+    (tmp_path / "test_mine.py").write_text(_IN_A_TEST, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "--rootdir", str(tmp_path), str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
