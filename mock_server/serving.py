@@ -8,7 +8,8 @@ import datetime
 import os
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cached_property
 
 from cryptography import x509
@@ -19,10 +20,21 @@ from mock_server.cssm.port import CssmPort
 from mock_server.domain import devices, events
 from mock_server.domain.apply import LicensingMachine
 from mock_server.domain.state import Settings, State
+from mock_server.errors import CommunicationError, problem
 from mock_server.web.devices import Desk
 from smartlic_client.protocol import signing
 
 __all__ = ["Serving", "key_name", "key_name_of", "stored_chain"]
+
+_PATIENCE = 12.0
+"""Seconds for another synchronization to end."""
+
+SYNCHRONIZING = problem(
+    "synchronization-under-way",
+    CommunicationError,
+    "Another synchronization with CSSM is under way.",
+    "Ask again when it has ended; `smartlic-mock cssm status` shows whether CSSM was slowed on purpose.",
+)
 
 
 def key_name(title: str, certificate: x509.Certificate) -> str:
@@ -52,6 +64,19 @@ class Serving:
         self.ledger = ledger
         self.cssm = cssm
         self.changing_certificates = asyncio.Lock()
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[None]:
+        """Hold `changing_certificates`, as long as whoever asks for it waits for an answer."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self.changing_certificates.acquire()
+        except TimeoutError:
+            raise SYNCHRONIZING(retry_after=5) from None
+        try:
+            yield
+        finally:
+            self.changing_certificates.release()
 
     @property
     def state(self) -> State:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from mock_server import issuing
 from mock_server.cssm.port import TIMEOUT
+from mock_server.cssm.problems import CSSM_TIMEOUT
 from mock_server.domain import accounts, documents, synchronization
 from mock_server.domain.synchronization import SyncRequest
 from mock_server.errors import CommunicationError, SmartlicError
@@ -27,6 +28,8 @@ _LOOK = 1.0
 """Seconds between two looks whether an account is due."""
 _AT_ONCE = 8
 """So many accounts are asked for at the same time."""
+_WHOLE = 15.0
+"""Seconds in which CSSM is asked for one account after the other: whoever waits is told something then."""
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Synchronizer:
     async def by_network(self, names: Iterable[str], by: str = "system", seconds: float = TIMEOUT) -> Outcome:
         """Synchronize accounts, each for itself: one that fails keeps none of the others from it."""
         serving = self._serving
-        async with serving.changing_certificates:
+        async with serving.changing():
             return await self._by_network(list(dict.fromkeys(names)), by, seconds)
 
     async def _by_network(self, names: list[str], by: str, seconds: float) -> Outcome:
@@ -57,11 +60,15 @@ class Synchronizer:
         usage = synchronization.usage_of(serving.state, names)
         requests = {name: self._request(name, usage[name]) for name in names}
         limit = asyncio.Semaphore(_AT_ONCE)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _WHOLE
 
         async def exchange(request: SyncRequest) -> bytes | SmartlicError:
             try:
                 async with limit:
-                    return await serving.cssm.synchronize(self._sealed(request), seconds)
+                    if (left := until - loop.time()) <= 0:
+                        return CSSM_TIMEOUT(seconds=_WHOLE, retry_after=60)
+                    return await serving.cssm.synchronize(self._sealed(request), min(seconds, left))
             except SmartlicError as error:
                 return error
 
@@ -123,7 +130,7 @@ class Synchronizer:
     async def request_file(self, name: str, by: str) -> bytes:
         """A request to carry to CSSM. Only the answer to the last one can be taken."""
         serving = self._serving
-        async with serving.changing_certificates:
+        async with serving.changing():
             await serving.anchor()
             request = self._request(name, synchronization.usage_of(serving.state, [name])[name])
             happened = synchronization.request_to_file(serving.state, name, request.nonce)
@@ -133,7 +140,7 @@ class Synchronizer:
     async def answer_file(self, name: str | None, data: bytes, by: str) -> Outcome:
         """Take an answer that was carried here. `name`: the account that it has to be for; None: its own."""
         serving = self._serving
-        async with serving.changing_certificates:
+        async with serving.changing():
             answer = documents.open_answer(data, await serving.anchor())
             of = name if name is not None else answer.account
             account = accounts.active(serving.state, of)

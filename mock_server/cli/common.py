@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -37,6 +38,12 @@ NOT_TEXT = problem(
     "{value!r} is no text: it has bytes that are not UTF-8.",
     "Write it in UTF-8; a terminal with another character set sends other bytes.",
 )
+NO_NUMBER = problem(
+    "no-number",
+    CallerError,
+    "{value} is no number that this can be done with.",
+    "Give a finite one.",
+)
 NOT_CONFIRMED = problem(
     "not-confirmed",
     CallerError,
@@ -55,6 +62,8 @@ def folder_of(context: click.Context) -> Path:
 def ask(context: click.Context, operation: str, **fields: Any) -> dict[str, Any]:
     """Ask the Active (by the supervisor) to do something. Raises its problems."""
     for value in fields.values():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise NO_NUMBER(value=value)
         if isinstance(value, str) and not _is_text(value):
             raise NOT_TEXT(value=value.encode("utf-8", "backslashreplace").decode())
     return call(folder_of(context), operation, **fields)

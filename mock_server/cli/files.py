@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from mock_server.errors import CallerError, problem
 
 __all__ = ["read_text", "write_text"]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 CANNOT_WRITE = problem(
     "cannot-write",
@@ -26,7 +30,7 @@ CANNOT_READ = problem(
 def write_text(path: str, text: str) -> None:
     """Write it whole or not at all: a file that is carried elsewhere must not be half of one."""
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.with_name(f".smartlic-{os.getpid()}")
     try:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8")  # /dev/stdout, a pipe
@@ -34,17 +38,19 @@ def write_text(path: str, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it need not be there, nor its folder
+            temporary.unlink()
         raise CANNOT_WRITE(path=path, why=error.strerror) from None
 
 
 def read_text(path: str, limit: int) -> str:
     """What is in the file, one byte more than `limit` at most: who reads it refuses that as too large.
 
-    Bytes that are no text become U+FFFD: what they were in is refused as damaged.
+    What is no text becomes U+FFFD: what it was in is refused as damaged.
     """
     try:
         with Path(path).open("rb") as file:
-            return file.read(limit + 1).decode("utf-8", "replace")
+            text = file.read(limit + 1).decode("utf-8", "replace")
     except OSError as error:
         raise CANNOT_READ(path=path, why=error.strerror) from None
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

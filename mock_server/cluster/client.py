@@ -12,6 +12,8 @@ from typing import Any
 from smartlic_client import errors
 from smartlic_client.errors import SmartlicError
 
+REQUEST_LIMIT = 4 << 20
+"""Bytes of one request."""
 TIMEOUT = 60.0
 CONSOLE_TIMEOUT = 180.0
 """Seconds of silence. A start may wait for a whole copy; a question waits for a person on our side."""
@@ -69,14 +71,22 @@ def request(
 ) -> Generator[dict[str, Any], str | None, None]:
     """All answers to one request; an error among them is raised. What is sent in answers {"ask": …}."""
     folder = Path(path).parent if folder is None else folder
+    line = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    if len(line) > REQUEST_LIMIT:
+        raise _too_long()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(seconds)
         try:
             sock.connect(path)
-            sock.sendall(json.dumps(message).encode() + b"\n")
+        except TimeoutError:
+            raise _hung(folder) from None
+        except OSError:
+            raise not_running(folder) from None
+        try:
+            sock.sendall(line)
             with sock.makefile("rb") as answers:
-                for line in answers:
-                    answer: dict[str, Any] = json.loads(line)
+                for answered in answers:
+                    answer: dict[str, Any] = json.loads(answered)
                     if "error" in answer:
                         raise revive(answer["error"])
                     said = yield answer
@@ -87,8 +97,8 @@ def request(
         except TimeoutError:
             raise _hung(folder) from None
         except OSError:
-            raise not_running(folder) from None
-    raise not_running(folder)
+            pass  # it has gone
+    raise _lost(str(message.get("op")))
 
 
 def revive(error: dict[str, Any]) -> SmartlicError:
@@ -103,6 +113,18 @@ def not_running(folder: str | os.PathLike[str]) -> SmartlicError:
     from mock_server.cluster.problems import NOT_RUNNING  # only here: the import costs more than the call
 
     return NOT_RUNNING(folder=str(folder))
+
+
+def _too_long() -> SmartlicError:
+    from mock_server.cluster.problems import REQUEST_TOO_LONG
+
+    return REQUEST_TOO_LONG(limit=REQUEST_LIMIT)
+
+
+def _lost(op: str) -> SmartlicError:
+    from mock_server.cluster.problems import ANSWER_LOST
+
+    return ANSWER_LOST(node="cluster", op=op)
 
 
 def _hung(folder: str | os.PathLike[str]) -> SmartlicError:

@@ -21,13 +21,14 @@ from typing import Any
 
 import msgspec
 
+from mock_server.cluster.client import REQUEST_LIMIT
 from mock_server.cluster.problems import BAD_REQUEST, INTERNAL
 from mock_server.cluster.talk import ANSWER_LIMIT, ANSWER_SECONDS, NO_ANSWER, Talk, converse, result_of
 from mock_server.errors import SmartlicError
 
 log = logging.getLogger(__name__)
 
-LINE_LIMIT = 4 << 20
+LINE_LIMIT = REQUEST_LIMIT
 _PREFIX = "smartlic-"
 
 Request = dict[str, Any]
@@ -85,6 +86,9 @@ class ControlServer:
         try:
             while line := await reader.readline():
                 await self._answer(line, caller)
+        except asyncio.CancelledError:
+            # By `close`. Let through, it is logged as a defect by asyncio's own callback (Python 3.11).
+            log.debug("control connection given up")
         except (ConnectionError, ValueError) as error:
             log.debug("control connection closed: %s", error)
         finally:

@@ -207,6 +207,12 @@ BAD_REQUEST = problem(
     "The control request cannot be understood: {detail}.",
     'Send one JSON object a line, with "op".',
 )
+REQUEST_TOO_LONG = problem(
+    "request-too-long",
+    CallerError,
+    "The request is longer than {limit} bytes.",
+    "Ask for less at a time.",
+)
 INTERNAL = problem(
     "internal-error",
     RefusedError,

@@ -55,7 +55,7 @@ async def csr(serving: Serving, fields: Fields) -> Answer:
 
 
 async def upload(serving: Serving, fields: _Upload) -> Answer:
-    async with serving.changing_certificates:
+    async with serving.changing():
         title = serving.state.settings.browser_request
         if not title:
             raise NO_REQUEST()
@@ -70,7 +70,7 @@ async def upload(serving: Serving, fields: _Upload) -> Answer:
 
 
 async def reset(serving: Serving, fields: Fields) -> Answer:
-    async with serving.changing_certificates:
+    async with serving.changing():
         changed = await _reset(serving, fields.by, "reset")
         return {**described(serving), "changed": changed}
 

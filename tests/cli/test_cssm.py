@@ -193,6 +193,9 @@ def test_files_that_are_not_taken(mock: Inside, tmp_path: Path) -> None:
     assert_error(mock.run(*upload), "sync-file-damaged", 1)
     answer.write_bytes(b"x" * 3_000_000)
     assert_error(mock.run(*upload), "sync-file-too-large", 1)
+    for filler in (b"\0", b"\xff"):
+        answer.write_bytes(filler * 3_000_000)
+        assert_error(mock.run(*upload), "sync-file-too-large", 1)
     answer.write_bytes(whole)
     mock.json("sync", "request-file", str(request))
     assert_error(mock.run(*upload), "sync-answer-old", 1)

@@ -214,7 +214,12 @@ def test_help_and_wrong_usage(lab: Lab, tmp_path: Path) -> None:
         assert done.stderr.startswith("Usage: smartlic-mock")
     missing = tmp_path / "no" / "anchor.pem"
     lab_mock = inside("smartlic-mock", lab.stage.cluster)
-    assert_error(lab_mock.run("certificates", "--save-anchor", str(missing)), "cannot-write", 1)
+    (tmp_path / "file").touch()
+    for place in (missing, tmp_path / "file" / "anchor.pem", tmp_path / ("a" * 300), Path("/dev/full")):
+        assert_error(lab_mock.run("certificates", "--save-anchor", str(place)), "cannot-write", 1)
+    longest = tmp_path / ("a" * 255)
+    assert lab_mock.run("certificates", "--save-anchor", str(longest)).returncode == 0
+    assert longest.read_text().startswith("-----BEGIN CERTIFICATE-----")
 
 
 # ---- bad values -------------------------------------------------------------------------------------------
@@ -224,6 +229,7 @@ BAD_VALUES = [
     (["token", "create", "--days", "365.01"], "bad-token-days"),
     (["token", "create", "--days", "-1"], "bad-token-days"),
     (["token", "create", "--days", "nan"], "bad-token-days"),
+    (["sync", "--timeout", "nan"], "no-number"),
     (["token", "create", "--days", "inf"], "bad-token-days"),
     (["token", "create", "--uses", "0"], "bad-token-uses"),
     (["token", "create", "--uses", "100001"], "bad-token-uses"),

@@ -263,6 +263,6 @@ def test_a_node_that_dies_or_hangs_in_a_command(tmp_path: Path) -> None:
 
         with pytest.raises(SmartlicError) as over:
             list(talk)
-        assert over.value.code in ("node-gone", "not-running")
+        assert over.value.code in ("node-gone", "answer-lost")
     finally:
         made.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mock_server import issuing, pki
+from mock_server import issuing, pki, serving, syncing
 from mock_server.cluster import config
 from mock_server.cluster.machine import Event, NodeContext
 from mock_server.control import handlers
@@ -244,5 +244,26 @@ def test_the_teardown_deletes_the_uploaded_browser_certificate_and_the_request()
         settings = site.serving.state.settings
         assert (settings.browser_request, settings.browser_key) == ("", "")
         assert (await site.ask("certificates"))["browser_certificate"]["uploaded"] is False
+
+    play(story)
+
+
+def test_a_slow_cssm_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With many accounts the whole ends in time: those not asked for are tried again, as others are."""
+    monkeypatch.setattr(syncing, "_WHOLE", 0.6)
+    monkeypatch.setattr(serving, "_PATIENCE", 0.05)
+
+    async def story(site: Site) -> None:
+        for number in range(30):
+            await site.ask("account.create", name=f"A{number}")
+        await site.ask("cssm.fault.set", kind="slow", seconds=0.5)
+        whole = asyncio.ensure_future(code_of(site.ask("synchronize")))
+        await asyncio.sleep(0)
+        assert await code_of(site.ask("sync.request-file")) == "synchronization-under-way"
+        async with asyncio.timeout(1.5):
+            assert await whole == "sync-incomplete"
+        every = site.serving.state.accounts.values()
+        assert {site.failure(account.name) for account in every} == {None, "cssm-timeout"}
+        assert all(account.next_sync for account in every if account.sync_failure)
 
     play(story)
