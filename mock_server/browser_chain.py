@@ -110,17 +110,16 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
 
 
 def _for_servers(leaf: x509.Certificate) -> None:
+    found = {type(extension.value): extension.value for extension in leaf.extensions}
+    constraints = found.get(x509.BasicConstraints)
+    usages = found.get(x509.ExtendedKeyUsage)
     why = ""
-    for extension in leaf.extensions:
-        value = extension.value
-        if isinstance(value, x509.BasicConstraints) and value.ca:
-            why = "it is an authority's"
-        if isinstance(value, x509.ExtendedKeyUsage) and ExtendedKeyUsageOID.SERVER_AUTH in value:
-            break
-    else:
-        why = why or "it has no extended key usage serverAuth"
-    if not names_of(leaf):
-        why = why or "it has no names as SAN, and browsers read no others"
+    if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
+        why = "it is an authority's"
+    elif not isinstance(usages, x509.ExtendedKeyUsage) or ExtendedKeyUsageOID.SERVER_AUTH not in usages:
+        why = "it has no extended key usage serverAuth"
+    elif not names_of(leaf):
+        why = "it has no names as SAN, and browsers read no others"
     if why:
         raise NOT_FOR_SERVERS(subject=_subject(leaf), why=why)
 

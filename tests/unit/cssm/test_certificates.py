@@ -66,7 +66,10 @@ class Authority:
         names: tuple[str, ...] = ("ssm.example.com",),
         begins: datetime.datetime = NOW - DAY,
         ca: bool = False,
+        last: bool = False,
     ) -> x509.Certificate:
+        """`last`: that it is an authority is said after all else."""
+        constraints = x509.BasicConstraints(ca=ca, path_length=None)
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ssm.example.com")]))
@@ -75,13 +78,16 @@ class Authority:
             .serial_number(1)
             .not_valid_before(begins)
             .not_valid_after(begins + 30 * DAY)
-            .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
         )
+        if not last:
+            builder = builder.add_extension(constraints, critical=True)
         if usage is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         if names:
             san = x509.SubjectAlternativeName([pki.general_name(name) for name in names])
             builder = builder.add_extension(san, critical=False)
+        if last:
+            builder = builder.add_extension(constraints, critical=True)
         return builder.sign(self.key, hashes.SHA256())
 
 
@@ -124,6 +130,7 @@ def test_every_flaw_of_a_chain_has_its_code() -> None:
         pem(issue(KEY.public_key(), usage=None), middle): "browser-certificate-not-for-servers",
         pem(issue(KEY.public_key(), names=()), middle): "browser-certificate-not-for-servers",
         pem(issue(KEY.public_key(), ca=True), middle): "browser-certificate-not-for-servers",
+        pem(issue(KEY.public_key(), ca=True, last=True), middle): "browser-certificate-not-for-servers",
     }
     found = {text: refused(checked, text, KEY.public_key(), NOW) for text in cases}
     assert found == cases
