@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["address_options"]
+__all__ = ["address_options", "own_address"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,3 +39,15 @@ def address_options(
         return command
 
     return decorate
+
+
+def own_address() -> str:
+    """The address from which this machine reaches others, as in a container; loopback if it reaches none."""
+    for family, elsewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as sock:
+                sock.connect((elsewhere, 9))  # nothing is sent: the kernel chooses the route
+                return str(sock.getsockname()[0])
+        except OSError:
+            continue
+    return "127.0.0.1"

@@ -10,9 +10,9 @@ import click
 import msgspec
 
 from mock_server import pki
-from mock_server.cli.addresses import address_options
+from mock_server.cli.addresses import address_options, own_address
 from mock_server.cli.common import folder_of
-from mock_server.cli.status import text
+from mock_server.cli.status import stands_alone, text
 from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.hosts import Processes
@@ -44,8 +44,17 @@ IS_CLUSTER = problem(
 )
 
 
+_HOSTS = ("primary", "secondary", "vip")
+
+
 @click.command("up")
 @address_options(None, None, None)
+@click.option(
+    "--address",
+    metavar="ADDRESS|own",
+    help="One address for all three, ports stand for servers; own: that of this machine. A cluster made so "
+    "moves to it.",
+)
 @click.option("--ca-certificate", metavar="FILE", help="The licensing root of a new cluster (PEM).")
 @click.option("--ca-key", metavar="FILE", help="Its key (PKCS#8, PEM); nobody else may read the file.")
 @click.option(
@@ -58,6 +67,7 @@ def command(
     context: click.Context,
     /,
     *,
+    address: str | None,
     ca_certificate: str | None,
     ca_key: str | None,
     stand_alone: bool,
@@ -71,6 +81,11 @@ def command(
         raise click.UsageError("--ca-certificate and --ca-key belong together.", context)
     folder = folder_of(context)
     given = {name: value for name, value in addresses.items() if value is not None}
+    if address is not None and given.keys() & {*_HOSTS}:
+        raise click.UsageError("--address stands for --primary, --secondary and --vip.", context)
+    one = own_address() if address == "own" else address
+    if one is not None:
+        given |= dict.fromkeys(_HOSTS, one)
     layout = Layout(folder)
     new = not layout.cluster_json.exists()
     root = _given_root(ca_certificate, ca_key)
@@ -81,18 +96,23 @@ def command(
         _ports_or_refuse(asked)
     else:
         there = config.load(folder)
+        if one is not None and config.has_one_address(there):
+            given = {name: value for name, value in given.items() if name not in _HOSTS}
+        else:
+            one = None
         _same_or_refuse(str(folder), there, given)
         if stand_alone and standing_of(layout, there, "primary") is Standing.MEMBER:
             raise IS_CLUSTER(folder=str(folder))
     try:
         if root is not None and ca_certificate is not None:
             adopted = given_root.adopt(layout.cssm, root, ca_certificate, new=new)
-        supervisor = Supervisor(folder, asked, Processes("mock_server.service:make", "mock_server.cssm.main"))
+        host = Processes("mock_server.service:make", "mock_server.cssm.main")
+        supervisor = Supervisor(folder, asked, host, move_to=one)
     except OSError as error:
         raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
 
     def on_up(status: dict[str, Any]) -> None:
-        alone = status["mode"] == "stand-alone" and status["nodes"]["primary"]["state"] == "stand-alone"
+        alone = stands_alone(status)
         active = status["active"] is not None or alone
         if wants_json():
             problems = [found.as_dict() for found in supervisor.problems]

@@ -163,6 +163,25 @@ def save(layout: Layout, config: ClusterConfig) -> None:
     write_private(layout.cluster_json, data, sync=True)
 
 
+def has_one_address(config: ClusterConfig) -> bool:
+    """Whether ports stand for servers."""
+    return config.nodes.primary.host == config.vip.host
+
+
+def move(folder: str | os.PathLike[str], address: str) -> ClusterConfig:
+    """Give a cluster whose servers are told apart by ports another address. Nothing of it may run."""
+    here = load(folder)
+    if not has_one_address(here):
+        raise ADDRESS_NOT_ALLOWED(address=address, detail="this cluster has three addresses")
+    _check_host(address)
+    nodes = [msgspec.structs.replace(here.node(name), host=address) for name in NODES]
+    moved = msgspec.structs.replace(
+        here, nodes=NodeAddresses(*nodes), vip=msgspec.structs.replace(here.vip, host=address)
+    )
+    save(Layout(folder), moved)
+    return moved
+
+
 def load(folder: str | os.PathLike[str]) -> ClusterConfig:
     """The configuration of an existing cluster."""
     path = Layout(folder).cluster_json

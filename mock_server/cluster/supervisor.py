@@ -55,9 +55,19 @@ _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIG
 
 
 class Supervisor:
-    """A cluster that is up. `config_` is for a folder without a cluster; `host` runs nodes and CSSM."""
+    """A cluster that is up. `config_` is for a folder without a cluster; `host` runs nodes and CSSM.
 
-    def __init__(self, folder: str | os.PathLike[str], config_: ClusterConfig | None, host: Host) -> None:
+    `move_to`: another address for a cluster whose servers are told apart by ports.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        config_: ClusterConfig | None,
+        host: Host,
+        *,
+        move_to: str | None = None,
+    ) -> None:
         self.layout = Layout(folder)
         if config_ is not None and not self.layout.cluster_json.exists():
             config.create(folder, config_)
@@ -65,6 +75,7 @@ class Supervisor:
         self.children = {str(name): host.node(self.layout, name) for name in NODES}
         self.cssm = host.cssm(self.layout)
         self._alive = host.alive
+        self._move_to = move_to
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
         self._starting: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in NODES}
         self._lock: int | None = None
@@ -93,6 +104,8 @@ class Supervisor:
         """
         self._take_lock()
         try:
+            if self._move_to not in (None, self.config.vip.host):
+                self.config = config.move(self.layout.folder, self._move_to)
             for name in NODES:
                 self.layout.node(name).mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._wait_for_old_processes()
