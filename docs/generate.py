@@ -105,7 +105,75 @@ def findings() -> str:
     return f"{title}\n\n{_MADE.rstrip()}\n{rest}"
 
 
+def consoles() -> str:
+    """The consoles of servers: commands, what each does in each state, outcomes, questions."""
+    from mock_server.cluster.commands import answers, table
+    from mock_server.cluster.talk import ANSWER_LIMIT, ANSWER_SECONDS, Outcome
+
+    commands = [f"| `{command.usage}` | {command.summary} |" for command in table.COMMANDS.values()]
+    outcomes = [f"| `{outcome.word}` | {outcome.exit_code} | {outcome.meaning} |" for outcome in Outcome]
+    return _CONSOLE.format(
+        made=_MADE.rstrip(),
+        commands="\n".join(commands),
+        outcomes="\n".join(outcomes),
+        seconds=f"{ANSWER_SECONDS:.0f}",
+        limit=ANSWER_LIMIT,
+        answers=answers.page(),
+    )
+
+
+_CONSOLE = """\
+# Consoles
+
+{made}
+
+Each server has a console, which is there also while the cluster is stopped on it or its process is dead.
+
+- `smartlic-mock console primary` at a terminal: a prompt `>>` with history and completion, until Ctrl-D,
+  `exit` or `logout`. Ctrl-C clears the line; while a command runs it gives the prompt back, and the command
+  goes on to its end. An error is shown, with what to do, and the prompt comes again: also when the server
+  dies or hangs, or the whole cluster goes down and comes up.
+- `smartlic-mock console primary < commands`: lines from standard input, without prompt. It ends at the first
+  command that fails, with its exit code.
+- `smartlic-mock console primary ha_status`: one command, with its exit code.
+
+## Commands
+
+| command | what it does |
+|---|---|
+{commands}
+
+One console at a time changes something on a server. Another one is told which command runs (`console-busy`,
+exit code 75), and may look.
+
+## Questions
+
+What a command asks is asked in place: at the terminal, or read from standard input
+(`echo yes | smartlic-mock console primary ha_teardown`). `--yes` answers all with yes. Only `yes` and `y`, in
+upper or lower case, are yes. All else is no: another word, Ctrl-C or Ctrl-D at the question, the end of
+input, an answer of more than {limit} characters, none within {seconds} seconds, a client that goes away.
+
+## What came of it
+
+With `--format json` it stands under `outcome`; `ok` is true where the exit code is 0.
+
+| outcome | exit code | |
+|---|---|---|
+{outcomes}
+
+A command that cannot be done ends with an [error](errors.md) and its exit code: 64 for what is no command
+(`command-unknown`, `command-usage`), 75 where another one has it, 2 where the same command may work later,
+else 1. What was printed before is under `lines` of its context.
+
+## In which state
+
+Each command, in each state of a server, does one of these; the states are those of [the machine](states.md).
+
+{answers}"""
+
+
 PAGES = {
+    "console.md": consoles,
     "errors.md": errors,
     "states.md": machines,
     "command-line.md": command_line,

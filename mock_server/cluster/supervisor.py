@@ -12,36 +12,31 @@ import json
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mock_server.cluster import config, console, decide, logins, membership, refusals, status
+from mock_server.cluster import config, console, decide, membership, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
-from mock_server.cluster.commands import table
 from mock_server.cluster.companion import former_process
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
+from mock_server.cluster.consoles import Consoles
 from mock_server.cluster.control import ControlServer, Request
 from mock_server.cluster.files import write_private
 from mock_server.cluster.forward import ask_one
 from mock_server.cluster.hosts import Host
 from mock_server.cluster.problems import (
     ALREADY_RUNNING,
-    ANSWER_LOST,
     BAD_REQUEST,
-    NODE_GONE,
-    NODE_HUNG,
     NOT_IN_SYNC,
-    NOT_RUNNING,
     START_TIMEOUT,
 )
 from mock_server.cluster.processes import myself, open_pidfd, read_node_file
 from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, State
 from mock_server.cluster.sockets import bind
 from mock_server.cluster.standing import Standing
-from mock_server.cluster.talk import Outcome, Question, Talk, relay, reply, spoken
+from mock_server.cluster.talk import Talk
 from mock_server.cluster.witness import Record, Witness
 from mock_server.errors import SmartlicError
 
@@ -77,7 +72,7 @@ class Supervisor:
         self._alive = host.alive
         self._move_to = move_to
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
-        self._starting: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in NODES}
+        self.consoles = Consoles(self.layout, self._status_of, self._standing)
         self._lock: int | None = None
         self._ended = asyncio.Event()
         self.problems: list[SmartlicError] = []
@@ -250,9 +245,9 @@ class Supervisor:
             case "status":
                 return await self.status()
             case "console":
-                return await self._console(self._child(request), str(request.get("line", "")))
+                return await self.consoles.talk(self._child(request), str(request.get("line", "")))
             case "console.login":
-                return await self._login(self._child(request), str(request.get("terminal", "")))
+                return self.consoles.login(self._child(request), str(request.get("terminal", "")))
             case "down":
                 await self._end_processes()
                 return {}
@@ -322,75 +317,6 @@ class Supervisor:
 
     def _recorded(self, name: str) -> State | None:
         return status.recorded_state(self.layout, name, self._alive)
-
-    async def _login(self, child: Child, terminal: str) -> dict[str, Any]:
-        """When and where somebody was at this console before; None: never."""
-        last = logins.last(self.layout, child.name)
-        logins.remember(self.layout, child.name, terminal, time.time())
-        address = self.config.node(child.name).host
-        return {"last": last, "address": address}
-
-    async def _console(self, child: Child, line: str) -> Talk:
-        found = table.read(line)
-        if found is None:
-            return spoken([])
-        command, arguments = found
-        lines = table.plain(command, arguments)
-        if lines is not None:
-            return spoken(lines)
-        if command.changes:
-            async with self._starting[child.name]:
-                pass  # another console's start of the process
-        try:
-            await child.result({"op": "ping"}, _STATUS)
-        except TimeoutError:
-            # A hung node must not hang its `ha_status`, which its peer can answer.
-            if command.name != "ha_status":
-                raise NODE_HUNG(node=console.title(child.name), pid=child.pid) from None
-            return await self._ha_status(child.name)
-        except SmartlicError:
-            if command.changes and not await child.gone(_STATUS):
-                raise
-            if command.name != "ha_cluster_start":
-                return await self._console_of_dead(child.name, command.name)
-            async with self._starting[child.name]:
-                if not child.running:
-                    await child.start(stopped=True)
-        return self._carry(child, command.name, relay(child.ask({"op": "console", "line": line}, _CONSOLE)))
-
-    async def _console_of_dead(self, name: str, command: str) -> Talk:
-        if command == "ha_status":
-            return await self._ha_status(name)
-        if command != "ha_cluster_stop" or self._standing(name) is not Standing.MEMBER:
-            raise refusals.NOT_SERVING(node=console.title(name))
-        return spoken(console.already_stopped(name))
-
-    async def _ha_status(self, name: str) -> Talk:
-        """The status of a server that does not answer itself."""
-        found = await self._status_of(name)
-        if found["mode"] != "cluster":
-            return spoken([*console.NOT_ENABLED, Outcome.FAILED])
-        return spoken(console.ha_status(found))
-
-    async def _carry(self, child: Child, command: str, talk: Talk) -> Talk:
-        """A talk with a node that may die or hang in the middle of it."""
-        pid = child.pid
-        try:
-            said = await anext(talk, None)
-            while said is not None:
-                if isinstance(said, Question):
-                    said = await reply(talk, (yield said))
-                else:
-                    yield said
-                    said = await anext(talk, None)
-        except TimeoutError:
-            raise NODE_HUNG(node=console.title(child.name), pid=pid) from None
-        except SmartlicError as error:
-            if error.code not in (NOT_RUNNING.code, ANSWER_LOST.code):
-                raise
-            raise NODE_GONE(node=console.title(child.name), command=command) from None
-        finally:
-            await talk.aclose()
 
     async def _drill(self, request: Request) -> dict[str, Any]:
         """Kill, hang or resume a node's process; other drills are the node's own."""

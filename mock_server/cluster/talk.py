@@ -31,11 +31,11 @@ class Question(NamedTuple):
 class Outcome(Enum):
     """What came of a command: a word, and what `smartlic-mock console NODE COMMAND` exits with."""
 
-    DONE = "done", 0
-    UNCHANGED = "unchanged", 0  # it was so already
-    WAITING = "waiting", 3  # started, but it has no role until something else happens
-    DECLINED = "declined", 1  # a question was answered with no: nothing was done
-    FAILED = "failed", 1  # its lines say why
+    DONE = "done", 0, "it is done"
+    UNCHANGED = "unchanged", 0, "it was so already"
+    WAITING = "waiting", 3, "started, but it has no role until the other server is there, too"
+    DECLINED = "declined", 1, "a question was answered with no: nothing was done"
+    FAILED = "failed", 1, "it could not be done; what it printed says why"
 
     @property
     def word(self) -> str:
@@ -44,6 +44,10 @@ class Outcome(Enum):
     @property
     def exit_code(self) -> int:
         return self.value[1]
+
+    @property
+    def meaning(self) -> str:
+        return self.value[2]
 
 
 Said = str | Question | Outcome

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mock_server.cluster import client, config
 from mock_server.cluster.processes import read_node_file, started
@@ -34,9 +34,9 @@ except SmartlicError as error:
 class Up:
     """A supervisor's process and its folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mode: Literal["cluster", "stand-alone"] = "cluster") -> None:
         self.folder = folder
-        self.config = config.create(folder, own_config())
+        self.config = config.create(folder, own_config(mode))
         self.started: list[subprocess.Popen[str]] = []
 
     def up(self, service: str = "tests.cluster.toy:factory") -> dict[str, Any]:

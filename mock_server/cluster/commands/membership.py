@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from mock_server.cluster import console
+from mock_server.cluster.commands import answers
+from mock_server.cluster.commands.answers import Answer
 from mock_server.cluster.commands.table import Arguments
 from mock_server.cluster.decide import forced_take_over, waits_for_peer
 from mock_server.cluster.node import Node
-from mock_server.cluster.refusals import DISCARDED
+from mock_server.cluster.refusals import DISCARDED, NOT_SETTLED
 from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, Event, State, role
 from mock_server.cluster.standing import Standing
 from mock_server.cluster.talk import Outcome, Talk
@@ -38,49 +40,76 @@ def stuck(node: Node) -> bool:
 async def show(node: Node, _arguments: Arguments) -> Talk:
     status = await status_of(node)
     if status["mode"] != "cluster":
-        for text in console.NOT_ENABLED:
-            yield text
-        yield Outcome.FAILED
+        async for said in not_enabled():
+            yield said
         return
     for text in console.ha_status(status):
         yield text
 
 
 async def stop(node: Node, _arguments: Arguments) -> Talk:
-    if node.standing is not Standing.MEMBER:
-        for text in console.NOT_ENABLED:
-            yield text
-        yield Outcome.FAILED
-        return
-    if node.state is State.STOPPED:
-        for text in console.already_stopped(node.name):
-            yield text
-        yield Outcome.UNCHANGED
-        return
-    yield console.STOP_PACEMAKER
-    await node.command(Event.STOP)
-    await node.until(lambda: node.state is State.STOPPED, _START_PATIENCE)
-    yield console.STOP_COROSYNC
-    await node.until(node.at_rest, _START_PATIENCE)
+    match await _settled(node, "ha_cluster_stop"):
+        case Answer.NOT_ENABLED:
+            async for said in not_enabled():
+                yield said
+        case Answer.STOPPED_ALREADY:
+            for text in console.already_stopped(node.name):
+                yield text
+            yield Outcome.UNCHANGED
+        case _:
+            yield console.STOP_PACEMAKER
+            await node.command(Event.STOP)
+            await node.until(lambda: node.state is State.STOPPED, _START_PATIENCE)
+            yield console.STOP_COROSYNC
+            await node.until(node.at_rest, _START_PATIENCE)
 
 
 async def start(node: Node, arguments: Arguments) -> Talk:
     force = "--force" in arguments.options
-    if node.standing is not Standing.MEMBER:
-        async for said in _start_outside(node):
-            yield said
-        return
-    if node.state is State.STOPPED:
+    match await _settled(node, answers.FORCE if force else "ha_cluster_start"):
+        case Answer.RUNNING_ALREADY:
+            for text in console.already_running(node.name, role(node.state)):
+                yield text
+            yield Outcome.UNCHANGED
+        case Answer.NOT_ENABLED:
+            async for said in not_enabled():
+                yield said
+        case Answer.CODE:
+            raise DISCARDED()
+        case Answer.STARTS_ALONE | Answer.STARTS_PAGES:
+            yield await _start_outside(node)
+        case answer:
+            async for said in _start_member(node, stopped=answer is Answer.STARTS, force=force):
+                yield said
+
+
+async def not_enabled() -> Talk:
+    """C.7."""
+    for text in console.NOT_ENABLED:
+        yield text
+    yield Outcome.FAILED
+
+
+async def _settled(node: Node, command: str) -> Answer:
+    """What the table says, once the state has passed in which it says to wait."""
+
+    def now() -> Answer:
+        return answers.here(command, node.standing, node.state)
+
+    try:
+        await node.until(lambda: now() is not Answer.AFTER, _START_PATIENCE)
+    except TimeoutError:
+        raise NOT_SETTLED(node=console.title(node.name), state=str(node.state), retry_after=1) from None
+    return now()
+
+
+async def _start_member(node: Node, *, stopped: bool, force: bool) -> Talk:
+    if stopped:
         yield console.START_COROSYNC
         await node.command(Event.START)
         await node.until(lambda: node.state not in (State.STOPPED, State.STARTING) or stuck(node), 60.0)
         _raise_problem(node)
         yield console.START_PACEMAKER
-    elif not (force and node.state is State.WAITING):
-        for text in console.already_running(node.name, role(node.state)):
-            yield text
-        yield Outcome.UNCHANGED
-        return
     await _wait_for_role(node)
     if force and node.state is State.WAITING:
         async for text in _force(node):
@@ -92,21 +121,14 @@ async def start(node: Node, arguments: Arguments) -> Talk:
         yield Outcome.WAITING
 
 
-async def _start_outside(node: Node) -> Talk:
+async def _start_outside(node: Node) -> str:
     """A server that is in no cluster is started again only where it was stopped."""
-    discarded = node.standing is Standing.DISCARDED
-    if node.state is State.STOPPED:
-        await node.command(Event.START)
-        await node.until(lambda: node.state in (State.ALONE, State.DISCARDED) or stuck(node), _START_PATIENCE)
-        _raise_problem(node)
-        if not discarded:
-            yield console.serves_alone(node.name, node.config.node(node.name).host)
-            return
-    if discarded:
+    await node.command(Event.START)
+    await node.until(lambda: node.state in (State.ALONE, State.DISCARDED) or stuck(node), _START_PATIENCE)
+    _raise_problem(node)
+    if node.standing is Standing.DISCARDED:
         raise DISCARDED()
-    for text in console.NOT_ENABLED:
-        yield text
-    yield Outcome.FAILED
+    return console.serves_alone(node.name, node.config.node(node.name).host)
 
 
 async def _force(node: Node) -> AsyncIterator[str]:
