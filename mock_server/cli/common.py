@@ -27,6 +27,7 @@ __all__ = [
     "page_options",
     "rows_of",
     "table",
+    "text_only",
     "yes_option",
 ]
 
@@ -64,17 +65,18 @@ def ask(context: click.Context, operation: str, **fields: Any) -> dict[str, Any]
     for value in fields.values():
         if isinstance(value, float) and not math.isfinite(value):
             raise NO_NUMBER(value=value)
-        if isinstance(value, str) and not _is_text(value):
-            raise NOT_TEXT(value=value.encode("utf-8", "backslashreplace").decode())
+        if isinstance(value, str):
+            text_only(value)
     return call(folder_of(context), operation, **fields)
 
 
-def _is_text(value: str) -> bool:
+def text_only(value: str) -> str:
+    """The value; refused if it came from bytes that are not UTF-8."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        return False
-    return True
+        raise NOT_TEXT(value=value.encode("utf-8", "backslashreplace").decode()) from None
+    return value
 
 
 def account_option(command: F) -> F:

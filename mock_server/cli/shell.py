@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import click
 import platformdirs
 
+from mock_server.cli.common import text_only
 from mock_server.cluster.client import call, console
 from mock_server.cluster.commands.table import LEAVING
 from mock_server.errors import SmartlicError
@@ -88,7 +89,7 @@ class Run:
 
     def run(self, folder: Path, node: str, line: str) -> int:
         """Exit code of the command; its result is shown."""
-        talk = console(folder, node, line, self._ask)
+        talk = console(folder, node, text_only(line), self._ask)
         try:
             while True:
                 text = next(talk)

@@ -27,8 +27,8 @@ BAD_FIELD = problem(
 )
 
 
-class Fields(msgspec.Struct, kw_only=True):
-    """What every operation may be given; each has a form of its own for the rest."""
+class Fields(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What every operation may be given; each has a form for the rest. A misspelt one is refused."""
 
     by: str = "console"
 

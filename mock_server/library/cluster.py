@@ -25,7 +25,7 @@ from mock_server.cluster import client
 from mock_server.cluster.client import Answer
 from mock_server.cluster.config import NODES, Address, ClusterConfig, load
 from mock_server.cluster.problems import BAD_REQUEST
-from mock_server.errors import CommunicationError, problem
+from mock_server.errors import CallerError, CommunicationError, problem
 from mock_server.library.running import Running
 
 __all__ = ["AsyncCluster", "Clock", "Cluster"]
@@ -35,6 +35,13 @@ NOT_ENTERED = problem(
     CommunicationError,
     "The cluster is not up: it is from `with Cluster() as ssm:` to the end of that block.",
     "Use it inside the block.",
+)
+
+ENTERED = problem(
+    "library-entered",
+    CallerError,
+    "This cluster is up already: it is in another block.",
+    "Use that one, or make another: `Cluster()`.",
 )
 
 T = TypeVar("T")
@@ -71,6 +78,7 @@ class Cluster:
         self._asked = config
         self._temporary: Path | None = None
         self._running: Running | None = None
+        self._pid = os.getpid()
         self._config: ClusterConfig | None = None
         self._anchor = ""
         self.clock = Clock(self)
@@ -78,6 +86,9 @@ class Cluster:
     # --- life
 
     def __enter__(self) -> Self:
+        if self._running is not None:
+            raise ENTERED()
+        self._pid = os.getpid()
         if self._given is None:
             self._temporary = _temporary_folder()
         self._running = Running(self.folder, processes=self._processes, nodes=self._servers)
@@ -99,9 +110,11 @@ class Cluster:
         self.close()
 
     def close(self) -> None:
-        """Take it down. Again it does nothing."""
+        """Take it down. Again it does nothing, nor does it in a process that was forked inside the block."""
         running, self._running = self._running, None
         temporary, self._temporary = self._temporary, None
+        if self._pid != os.getpid():
+            return
         try:
             if running is not None:
                 running.end()

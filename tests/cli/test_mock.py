@@ -261,6 +261,7 @@ BAD_VALUES = [
     (["host-common-name", "fe80::1%eth0"], "bad-common-name"),
     (["host-common-name", "s" * 63 + ".example"], "bad-common-name"),
     (["host-common-name", "\udcff.example.com"], "not-text"),
+    (["console", "primary", "\udcff"], "not-text"),
 ]
 
 

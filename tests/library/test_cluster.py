@@ -251,3 +251,28 @@ def test_a_single_server_starts_within_150_ms() -> None:
         with Cluster(servers=1):
             took.append(time.perf_counter() - begun)
     assert min(took) < 0.15, took
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_block_is_its_own() -> None:
+    """Entered twice it is refused, and goes on; a process that is forked inside it does not take it down."""
+    with Cluster() as ssm:
+        with pytest.raises(SmartlicError) as refused, ssm:
+            pass
+        assert refused.value.code == "library-entered"
+        child = os.fork()
+        if not child:
+            try:
+                ssm.close()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert ssm.ask("account.list")["accounts"][0]["name"] == "Lab"
+
+
+def test_a_field_that_there_is_not_is_refused() -> None:
+    """A misspelt option of a token must not be a token of another kind."""
+    with Cluster() as ssm, pytest.raises(SmartlicError) as refused:
+        ssm.token(use=1)
+    assert refused.value.code == "bad-field"
+    assert "`use`" in refused.value.sentence

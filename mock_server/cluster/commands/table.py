@@ -79,10 +79,12 @@ def read(line: str) -> tuple[Command, Arguments] | None:
     operands = [word for word in rest if not word.startswith("-")]
     for option in options:
         if option not in known:
-            raise COMMAND_USAGE(command=name, detail=f"there is no option {option}", usage=command.usage)
+            raise COMMAND_USAGE(
+                command=name, detail=f"there is no option {_short(option)}", usage=command.usage
+            )
     least = sum(not operand.startswith("[") for operand in command.operands)
     if len(operands) > len(command.operands):
-        raise COMMAND_USAGE(command=name, detail=f"{operands[-1]!r} is too much", usage=command.usage)
+        raise COMMAND_USAGE(command=name, detail=f"{_short(operands[-1])!r} is too much", usage=command.usage)
     if len(operands) < least:
         raise COMMAND_USAGE(
             command=name, detail=f"{command.operands[len(operands)]} is missing", usage=command.usage
@@ -90,11 +92,16 @@ def read(line: str) -> tuple[Command, Arguments] | None:
     return command, Arguments(frozenset(options), tuple(operands))
 
 
+def _short(word: str) -> str:
+    """What somebody wrote, as an error repeats it."""
+    return word if len(word) <= 60 else f"{word[:60]}…"
+
+
 def find(name: str) -> Command:
     """A command by its name, or an error that says which one may be meant."""
     if name not in COMMANDS:
         near = difflib.get_close_matches(name.lower().replace("-", "_"), COMMANDS, 1, 0.7)
-        raise COMMAND_UNKNOWN(command=name, hint=f"Did you mean {near[0]}? " if near else "")
+        raise COMMAND_UNKNOWN(command=_short(name), hint=f"Did you mean {near[0]}? " if near else "")
     return COMMANDS[name]
 
 

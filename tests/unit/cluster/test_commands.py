@@ -54,6 +54,12 @@ def test_what_is_no_command_says_which_one_may_be_meant(line: str, hint: str) ->
     assert error.mend.startswith(hint)
 
 
+def test_what_is_long_is_not_repeated_whole() -> None:
+    """An error is a line for people, whatever was pasted."""
+    for line in ("x" * 100_000, f"ha_status --{'x' * 100_000}", f"ha_status {'x' * 100_000}"):
+        assert len(refused(line).sentence) < 120
+
+
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
