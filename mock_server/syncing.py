@@ -58,7 +58,12 @@ class Synchronizer:
     async def _by_network(self, names: list[str], by: str, seconds: float) -> Outcome:
         serving, outcome = self._serving, Outcome()
         usage = synchronization.usage_of(serving.state, names)
-        requests = {name: self._request(name, usage[name]) for name in names}
+        requests: dict[str, SyncRequest] = {}
+        for name in names:
+            try:
+                requests[name] = self._request(name, usage[name])
+            except SmartlicError as error:  # it has gone while another synchronization was under way
+                outcome.failed[name] = error
         limit = asyncio.Semaphore(_AT_ONCE)
         loop = asyncio.get_running_loop()
         until = loop.time() + _WHOLE
@@ -75,11 +80,11 @@ class Synchronizer:
         try:
             await serving.anchor()
         except SmartlicError as error:
-            for name in names:
+            for name in requests:
                 await self._failed(name, error, outcome, by)
             return outcome
         said = await asyncio.gather(*(exchange(request) for request in requests.values()))
-        for name, answer in zip(names, said, strict=True):
+        for name, answer in zip(requests, said, strict=True):
             await self._take(name, requests[name].nonce, answer, outcome, by)
         if outcome.synchronized:
             outcome.renewed = await issuing.renew(serving, by)

@@ -7,7 +7,7 @@ from typing import Final
 
 from mock_server.control.forms import Answer, Fields, Operation, Placed, date
 from mock_server.domain import accounts, events, virtual_accounts
-from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, State
+from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, AccountStatus, State
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
@@ -43,29 +43,33 @@ class _List(Fields, kw_only=True):
 
 # ---- local accounts ---------------------------------------------------------------------------------------
 async def request(serving: Serving, fields: _Request) -> Answer:
-    return await _new(serving, fields, accounts.request)
+    return await _new(serving, fields, accounts.request, AccountStatus.REQUESTED)
 
 
 async def create(serving: Serving, fields: _Request) -> Answer:
-    return await _new(serving, fields, accounts.create_account)
+    return await _new(serving, fields, accounts.create_account, AccountStatus.ACTIVE)
 
 
 async def _new(
-    serving: Serving, fields: _Request, make: Callable[[State, str, str, str, str], list[events.Event]]
+    serving: Serving,
+    fields: _Request,
+    make: Callable[[State, str, str, str, str], list[events.Event]],
+    becomes: AccountStatus,
 ) -> Answer:
     bound_to = fields.cssm_virtual_account or fields.name
     happened = make(serving.state, fields.name, fields.smart_account, bound_to, fields.email)
     await serving.commit(fields.by, happened)
-    return _of(serving, fields.name)
+    return _is(fields.name, becomes)
 
 
-def _of(serving: Serving, name: str) -> Answer:
-    return {"account": name, "status": serving.state.accounts[name].status}
+def _is(name: str, status: AccountStatus) -> Answer:
+    """What this step made of it: once that is safe somebody else may have deleted it."""
+    return {"account": name, "status": status}
 
 
 async def approve(serving: Serving, fields: _Step) -> Answer:
     await serving.commit(fields.by, accounts.approve(serving.state, fields.name))
-    return _of(serving, fields.name)
+    return _is(fields.name, AccountStatus.ACTIVE)
 
 
 async def refuse(serving: Serving, fields: _Step) -> Answer:
@@ -75,12 +79,12 @@ async def refuse(serving: Serving, fields: _Step) -> Answer:
 
 async def deactivate(serving: Serving, fields: _Deactivate) -> Answer:
     await serving.commit(fields.by, accounts.deactivate(serving.state, fields.name, fields.reason))
-    return {**_of(serving, fields.name), "reason": fields.reason.strip()}
+    return {**_is(fields.name, AccountStatus.INACTIVE), "reason": fields.reason.strip()}
 
 
 async def activate(serving: Serving, fields: _Step) -> Answer:
     await serving.commit(fields.by, accounts.activate(serving.state, fields.name))
-    return _of(serving, fields.name)
+    return _is(fields.name, AccountStatus.ACTIVE)
 
 
 async def delete(serving: Serving, fields: _Step) -> Answer:

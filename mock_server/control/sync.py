@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from mock_server.control.certificates import described
 from mock_server.control.forms import Answer, Fields, Operation, Placed, date
-from mock_server.domain import accounts, administration, synchronization
+from mock_server.domain import accounts, administration, events, synchronization
 from mock_server.domain.state import AccountStatus, Schedule
 from mock_server.errors import CommunicationError, problem
 from mock_server.serving import Serving
@@ -107,8 +107,8 @@ async def schedule(serving: Serving, fields: _Schedule) -> Answer:
     every = None if fields.every == "never" else Schedule(fields.every)
     happened = synchronization.schedule(serving.state, fields.account, every, serving.now())
     await serving.commit(fields.by, happened)
-    account = serving.state.accounts[fields.account]
-    return {"account": account.name, "schedule": account.schedule, "next_sync": date(account.next_sync)}
+    first = next((one.next_sync for one in happened if isinstance(one, events.SyncScheduled)), None)
+    return {"account": fields.account, "schedule": every, "next_sync": date(first)}
 
 
 async def sign_in(serving: Serving, fields: _SignIn) -> Answer:

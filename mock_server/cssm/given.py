@@ -97,11 +97,13 @@ def _flaw(certificate: x509.Certificate, now: datetime.datetime) -> str:
 
 def _key(path: str) -> signing.PrivateKey:
     try:
-        mode = stat.S_IMODE(Path(path).stat().st_mode)
+        found = Path(path).stat().st_mode
     except OSError as error:
         raise BAD_CA(path=path, why=error.strerror) from None
-    if mode & 0o077:
-        raise CA_KEY_OPEN(path=path, mode=f"{mode:04o}")
+    if not stat.S_ISREG(found):
+        raise BAD_CA(path=path, why="it is no regular file")
+    if found & 0o077:
+        raise CA_KEY_OPEN(path=path, mode=f"{stat.S_IMODE(found):04o}")
     try:
         key = signing.load_key(_read(path).decode("ascii"))
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -206,6 +206,8 @@ def test_what_cannot_be_a_root_is_refused(tmp_path: Path) -> None:
     for certificate, private, mode, code in cases:
         paths = written(tmp_path, certificate, private, mode)
         assert refused(given.read, *paths, NOW) == code
+    for place in (str(tmp_path), "/dev/null"):  # "chmod 600" would be bad advice
+        assert refused(given.read, paths[0], place, NOW) == "bad-ca"
     paths = written(tmp_path, good, key)
     assert refused(lambda: given.read(*paths, NOW + 9000 * DAY)) == "bad-ca"
     assert refused(lambda: given.read(str(tmp_path / "none"), paths[1], NOW)) == "bad-ca"

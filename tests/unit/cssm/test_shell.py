@@ -267,3 +267,38 @@ def test_a_slow_cssm_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -
         assert all(account.next_sync for account in every if account.sync_failure)
 
     play(story)
+
+
+def test_who_deletes_what_another_changes_spoils_no_answer() -> None:
+    """An account that is gone before the answer leaves: the answer is what was done."""
+
+    async def story(site: Site) -> None:
+        await site.ask("account.create", name="A")
+        done = await asyncio.gather(
+            site.ask("account.deactivate", name="A", reason="moved"),
+            site.ask("account.activate", name="A"),
+            site.ask("sync.schedule", account="A", every="daily"),
+            site.ask("account.deactivate", name="A", reason="moved"),
+            site.ask("account.delete", name="A"),
+        )
+        assert [one.get("status") for one in done] == ["inactive", "active", None, "inactive", None]
+        assert done[2]["schedule"] == "daily"
+
+    play(story)
+
+
+def test_an_account_that_goes_while_others_wait_keeps_none_of_them() -> None:
+    """Deactivated between a synchronization and the one that waits for it: the others are synchronized."""
+
+    async def story(site: Site) -> None:
+        await site.ask("account.create", name="A")
+        first = asyncio.ensure_future(site.ask("synchronize", accounts=["Lab"]))
+        await asyncio.sleep(0)
+        second = asyncio.ensure_future(site.ask("synchronize"))
+        await asyncio.sleep(0)
+        await site.ask("account.deactivate", name="A", reason="moved")
+        await first
+        assert await code_of(second) == "sync-incomplete"
+        assert site.serving.state.accounts["Lab"].sync_serial == 2
+
+    play(story)
