@@ -16,6 +16,9 @@ __all__ = ["AsyncCluster", "Cluster"]
 def __getattr__(name: str) -> Any:
     """What is exported is imported when it is first used: the command line must start quickly."""
     if name in __all__:
+        from mock_server import extra
+
+        extra.require()
         from mock_server.library import cluster
 
         return getattr(cluster, name)

@@ -45,6 +45,16 @@ def _as_processes(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption(_OPTION) or request.config.getini(_INI))
 
 
+def _require_server() -> None:
+    from mock_server import extra
+    from mock_server.errors import CallerError
+
+    try:
+        extra.require()
+    except CallerError as error:
+        pytest.fail(f"{error}\n{error.mend}", pytrace=False)
+
+
 @pytest.fixture
 def ssm_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """A mock SSM On-Prem cluster that is up: a `mock_server.Cluster` with both servers in sync.
@@ -55,6 +65,7 @@ def ssm_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     Each test has one of its own, on free ports of 127.0.0.1, in threads of this process. With the marker
     `ssm_processes`, the option `--ssm-processes` or the ini value `ssm_processes` its servers are processes.
     """
+    _require_server()
     from mock_server.library.cluster import Cluster
 
     with Cluster(processes=_as_processes(request)) as cluster:
@@ -71,6 +82,7 @@ def ssm_server(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     if "ssm_cluster" in request.fixturenames:
         yield request.getfixturevalue("ssm_cluster")
         return
+    _require_server()
     from mock_server.library.cluster import Cluster
 
     with Cluster(servers=1, processes=_as_processes(request)) as server:

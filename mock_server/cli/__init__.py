@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import click
 
-from mock_server.errors import CallerError, problem
+from mock_server import extra
 from smartlic_client import __version__
 from smartlic_client.cli.lazy import LazyGroup, format_option, shared
 
 __all__ = ["cli", "main"]
-
-SERVER_MODULES = ("httptools", "jinja2", "prompt_toolkit", "rich", "uvicorn", "uvloop")
-"""What the extra [server] brings: without it the server's processes would fail one by one."""
-
-SERVER_MISSING = problem(
-    "server-missing",
-    CallerError,
-    "The mock server is not installed whole: {missing} is missing.",
-    'Install it with its extra: pip install "smartlic[server]".',
-)
 
 _VERBS = {
     "up": ("mock_server.cli.up", "Start the cluster in the foreground; Ctrl-C stops all of it."),
@@ -87,9 +75,7 @@ _SHARED = (
 @click.version_option(__version__, prog_name="smartlic-mock")
 def cli() -> None:
     """A mock SSM On-Prem cluster of two servers and a VIP, to test devices and automation against."""
-    missing = [name for name in SERVER_MODULES if find_spec(name) is None]
-    if missing:
-        raise SERVER_MISSING(missing=", ".join(missing))
+    extra.require()
 
 
 def main() -> None:

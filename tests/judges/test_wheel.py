@@ -78,6 +78,18 @@ def test_the_client_works_without_extras(plain: Environment) -> None:
     assert "REGISTERED" in plain.run("smartlic", "show", "status").stdout
 
 
+def test_the_library_and_the_fixtures_say_which_extra_is_missing(plain: Environment) -> None:
+    """One error with what to do, instead of a module that cannot be found."""
+    done = plain.run("python", "-c", "from mock_server import Cluster")
+    assert "server-missing" in done.stderr
+    plain.install("pytest")
+    (plain.project / "test_server.py").write_text("def test_server(ssm_server):\n    pass\n")
+    done = plain.run("pytest", "-q", "test_server.py")
+    assert (done.returncode, "[server-missing]" in done.stdout) == (1, True), done.stdout
+    assert 'pip install "smartlic[server]"' in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_the_mock_says_which_extra_is_missing(plain: Environment) -> None:
     """`smartlic-mock` names the extra, exit 1; no traceback, no process, no folder."""
     assert plain.run("smartlic-mock", "--version").returncode == 0
@@ -93,4 +105,23 @@ def test_the_tests_of_others_are_not_disturbed(plain: Environment) -> None:
     plain.install("pytest")
     (plain.project / "test_own.py").write_text("def test_own():\n    assert 1 + 1 == 2\n")
     done = plain.run("python", "-W", "error", "-m", "pytest", "-q", "-W", "error", "test_own.py")
+    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+_FIVE_LINES = """\
+def test_a_failover(ssm_cluster, ssm_device):
+    router = ssm_device("router")
+    ssm_cluster.stop("primary")
+    router.report(wait=20)
+    assert ssm_cluster.active == "secondary"
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--ssm-processes"]], ids=["threads", "processes"])
+def test_five_lines_of_an_outside_project(wheel: Path, tmp_path: Path, options: list[str]) -> None:
+    """With the extra, the fixtures of the installed plugin give a cluster and products, and a failover."""
+    made = Environment(tmp_path)
+    made.install(f"{wheel}[server]", "pytest")
+    (made.project / "test_mine.py").write_text(_FIVE_LINES)
+    done = made.run("pytest", "-q", "-W", "error", *options)
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
