@@ -6,11 +6,14 @@ They are the client's own asynchronous device; what carries their messages is gi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from smartlic_client.device_async import AsyncDevice
 from smartlic_client.errands import Outcome
@@ -79,6 +82,15 @@ class Fleet:
         """PIIDs that the server must have."""
         return Counter(self.told.registered - self.told.leaving)
 
+    def compare(self, ask: Callable[[str], dict[str, Any]], token_id: str) -> None:
+        """When every device has been told: the server has what they know, no more and no less."""
+        assert not self.busy
+        token = next(found for found in ask("token.list")["tokens"] if found["token_id"] == token_id)
+        assert token["used"] == len(self.told.registered) == self.begun
+        found = {one["product_instance_identifier"] for one in ask("instance.list")["instances"]}
+        assert found == set(self.present())
+        assert sum(row["in_use"] for row in ask("license.list")["licenses"]) == self.expected_use()
+
     def _ended(self, life: asyncio.Task[None]) -> None:
         self._lives.discard(life)
         if not life.cancelled() and (error := life.exception()) is not None:
@@ -117,3 +129,16 @@ async def _until_told(say: Callable[[], Awaitable[Outcome]]) -> None:
                 return
         except CommunicationError:
             await asyncio.sleep(0.05)
+
+
+def content(path: Path) -> list[list[tuple[Any, ...]]]:
+    """Changes, aggregates and keys of a journal."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return [
+            db.execute(query).fetchall()
+            for query in (
+                "SELECT * FROM journal ORDER BY idx",
+                "SELECT kind, key, body FROM aggregate ORDER BY kind, key",
+                "SELECT * FROM key_store ORDER BY name, idx",
+            )
+        ]

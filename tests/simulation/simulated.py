@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +25,7 @@ from smartlic_client.transport import HttpAnswer
 from smartlic_client.transport.common import HEADER, Reading
 from smartlic_client.transport.errors import problem_for
 from smartlic_client.transport.urls import Destination
-from tests.simulation.fleet import DNA, Fleet
+from tests.simulation.fleet import DNA, Fleet, content
 
 _READ_TIMEOUT = 10.0
 
@@ -258,13 +257,7 @@ class SimulatedStand:
         self.check()
         status = cluster.ask_node(NODES[0], "status")
         assert sorted(status["in_sync"]) == sorted(NODES)
-        token = next(t for t in cluster.ask("token.list")["tokens"] if t["token_id"] == self.token_id)
-        assert token["used"] == len(fleet.told.registered) == fleet.begun
-        found = {
-            one["product_instance_identifier"] for one in cluster.ask("instance.list", limit=-1)["instances"]
-        }
-        assert found == set(fleet.present())
-        assert sum(row["in_use"] for row in cluster.ask("license.list")["licenses"]) == fleet.expected_use()
+        fleet.compare(cluster.ask, self.token_id)
         cluster.run(lambda: cluster.node("primary").index == cluster.node("secondary").index, 10.0)
         machines = [cast(Any, cluster.node(name).service.machine) for name in NODES]
         copies = [content(cluster.layout.journal(name)) for name in NODES]
@@ -273,16 +266,3 @@ class SimulatedStand:
             for machine in machines:
                 assert machine.row(kind, key) == body, f"memory and disk differ in {kind} {key}"
         assert len([name for name in NODES if cluster.node(name).state in ACTIVE_STATES]) == 1
-
-
-def content(path: Path) -> list[list[tuple[Any, ...]]]:
-    """Changes, aggregates and keys of a journal."""
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        return [
-            db.execute(query).fetchall()
-            for query in (
-                "SELECT * FROM journal ORDER BY idx",
-                "SELECT kind, key, body FROM aggregate ORDER BY kind, key",
-                "SELECT * FROM key_store ORDER BY name, idx",
-            )
-        ]
