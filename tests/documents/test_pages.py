@@ -29,7 +29,9 @@ MINE = [
     DOCS / "reference/files.md",
     DOCS / "reference/administration.md",
     DOCS / "reference/cssm.md",
+    DOCS / "reference/library.md",
     DOCS / "explanation/how-nothing-is-lost.md",
+    DOCS / "explanation/simulation.md",
     *HOW_TO,
 ]
 

@@ -47,7 +47,7 @@ def test_the_fixtures_of_this_run(ssm_cluster: Cluster, ssm_device: Callable[...
     assert found == {"one", "device-2"}
 
 
-def _pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """pytest in a project outside, with what an installed entry point does."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", *options]
     if "smartlic" not in _installed():
@@ -64,17 +64,17 @@ def _installed() -> set[str]:
 def test_a_project_outside_uses_it_in_a_few_lines(tmp_path: Path) -> None:
     """Its tests get a server, a cluster, a token and products; the name check holds without any setup."""
     (tmp_path / "test_it.py").write_text(_OUTSIDE)
-    done = _pytest(tmp_path, "-q", "--strict-markers")
+    done = run_pytest(tmp_path, "-q", "--strict-markers")
     assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_option_and_the_ini_value_make_processes_of_all(tmp_path: Path) -> None:
     """With either, the first test of the same project finds its server in another process."""
     (tmp_path / "test_it.py").write_text(_OUTSIDE)
-    done = _pytest(tmp_path, "-q", "--ssm-processes", "-k", "registration or processes")
+    done = run_pytest(tmp_path, "-q", "--ssm-processes", "-k", "registration or processes")
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     (tmp_path / "pytest.ini").write_text("[pytest]\nssm_processes = true\n")
-    done = _pytest(tmp_path, "-q", "-k", "registration or processes")
+    done = run_pytest(tmp_path, "-q", "-k", "registration or processes")
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
 
 
@@ -85,14 +85,14 @@ def test_it_costs_nothing_where_it_is_not_used(tmp_path: Path) -> None:
         "def test_it():\n"
         "    assert not {'uvicorn', 'cryptography', 'smartlic_client'} & set(sys.modules)\n"
     )
-    done = _pytest(tmp_path, "-q")
+    done = run_pytest(tmp_path, "-q")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_fixtures_say_what_they_are(tmp_path: Path) -> None:
     """`pytest --fixtures` shows each with its first sentence."""
     (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
-    said = _pytest(tmp_path, "--fixtures").stdout
+    said = run_pytest(tmp_path, "--fixtures").stdout
     for line in (
         "A mock SSM On-Prem cluster that is up",
         "One mock SSM On-Prem server",

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mock_server.demo.stage import Stage
+from mock_server import Cluster
 from smartlic_client.device_async import AsyncDevice
 from smartlic_client.protocol.identity import IdToken, Udi
-from tests.support import DNA, cluster, token
+from tests.support import DNA
+
+# The loop's debug mode is that of the devices: nodes in threads of this process would be slowed down.
+pytestmark = pytest.mark.ssm_processes
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as raised:
-        raised.ask("license.add", name="DNA Premier 50M", tag=DNA, quantity=1000)
-        yield raised
-
-
-async def _opened(stage: Stage, name: str) -> AsyncDevice:
-    folder = stage.devices / name
-    await AsyncDevice.create(folder, Udi(pid="C9300-24T", sn=name.upper()), hostname=name)
-    device = await AsyncDevice.open(folder)
-    await device.set_destination(stage.url)
-    await device.trust(stage.anchor.read_bytes())
+async def _opened(ssm: Cluster, folder: Path, name: str) -> AsyncDevice:
+    await AsyncDevice.create(folder / name, Udi(pid="C9300-24T", sn=name.upper()), hostname=name)
+    device = await AsyncDevice.open(folder / name)
+    await device.set_destination(ssm.url)
+    await device.trust(ssm.trust_anchor.encode())
     return device
 
 
-def test_twenty_devices_at_once(stage: Stage) -> None:
+def _instances(ssm: Cluster) -> dict[str, dict[str, Any]]:
+    return {found["name"]: found for found in ssm.ask("instance.list")["instances"]}
+
+
+def test_twenty_devices_at_once(ssm_cluster: Cluster, ssm_token: str, tmp_path: Path) -> None:
     """Twenty devices in one loop register, count, report and de-register, each for itself."""
-    secret = IdToken(token(stage))
+    secret = IdToken(ssm_token)
 
     async def life(number: int) -> str:
-        async with await _opened(stage, f"many-{number}") as device:
+        async with await _opened(ssm_cluster, tmp_path, f"many-{number}") as device:
             assert (await device.register(secret, wait=30)).pending is None
             assert (await device.request(DNA, number + 1, wait=30)).changed
             await device.report(wait=30)
@@ -50,14 +49,16 @@ def test_twenty_devices_at_once(stage: Stage) -> None:
         assert len(set(piids)) == 20
 
     asyncio.run(main(), debug=True)
-    counts = {row["name"]: sum(lic["count"] for lic in row["licenses"]) for row in stage.instances().values()}
+    counts = {
+        row["name"]: sum(lic["count"] for lic in row["licenses"]) for row in _instances(ssm_cluster).values()
+    }
     assert counts == {f"many-{number}": number + 1 for number in range(0, 20, 2)}
-    assert {row["used"] for row in stage.ask("token.list")["tokens"]} == {20}
+    assert {row["used"] for row in ssm_cluster.ask("token.list")["tokens"]} == {20}
 
 
-def test_a_planned_failover_is_waited_through(stage: Stage) -> None:
+def test_a_planned_failover_is_waited_through(ssm_cluster: Cluster, ssm_token: str, tmp_path: Path) -> None:
     """Counts go on while the Active stops: none fails, and the new Active has the last one of each device."""
-    secret = IdToken(token(stage))
+    secret = IdToken(ssm_token)
 
     async def count_until(device: AsyncDevice, over: asyncio.Future[Any]) -> int:
         count = 0
@@ -67,7 +68,7 @@ def test_a_planned_failover_is_waited_through(stage: Stage) -> None:
         return count
 
     async def life(name: str, over: asyncio.Future[Any], ready: asyncio.Barrier) -> int:
-        async with await _opened(stage, name) as device:
+        async with await _opened(ssm_cluster, tmp_path, name) as device:
             await device.register(secret, wait=30)
             await ready.wait()
             count = await count_until(device, over)
@@ -79,13 +80,13 @@ def test_a_planned_failover_is_waited_through(stage: Stage) -> None:
 
         async def stop() -> None:
             await ready.wait()
-            await asyncio.to_thread(stage.console, "primary", "ha_cluster_stop")
+            await asyncio.to_thread(ssm_cluster.stop, "primary")
 
         over = asyncio.ensure_future(stop())
         return await asyncio.gather(*(life(name, over, ready) for name in names))
 
     names = [f"through-{number}" for number in range(3)]
     counted = asyncio.run(main())
-    assert stage.ask("status")["active"] == "secondary"
-    seen = stage.instances()
+    assert ssm_cluster.active == "secondary"
+    seen = _instances(ssm_cluster)
     assert [seen[name]["licenses"][0]["count"] for name in names] == counted
