@@ -12,9 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from mock_server.cluster import decide, membership, peers, status, wire
+from mock_server.cluster import decide, membership, peers, telling, wire
 from mock_server.cluster.config import Layout, load, peer_of
-from mock_server.cluster.control import describe
 from mock_server.cluster.decide import Peer, View
 from mock_server.cluster.duties import Duties
 from mock_server.cluster.follower import Follower
@@ -25,10 +24,8 @@ from mock_server.cluster.machine import NodeContext, ServiceFactory
 from mock_server.cluster.peers import Peers
 from mock_server.cluster.problems import FOLDER_DAMAGED, INTERNAL
 from mock_server.cluster.processes import (
-    NodeFile,
     ProcessId,
     read_node_file,
-    write_node_file,
 )
 from mock_server.cluster.roles import (
     ACTIVE_STATES,
@@ -37,8 +34,6 @@ from mock_server.cluster.roles import (
     TABLE,
     Event,
     State,
-    known,
-    role,
     step,
 )
 from mock_server.cluster.serving import Serving
@@ -87,7 +82,7 @@ class Node:
         self.duties = Duties(self)
         self.watch = self.world.process_watch(self.consider)
         self.seeking_since = 0.0
-        self._peer_beat: wire.Beat | None = None
+        self.last_beat: wire.Beat | None = None
         self._witness_thread = ThreadPoolExecutor(1, "witness")
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -110,7 +105,7 @@ class Node:
         """Start the node's own task and clock; the cluster is stopped on it still."""
         self.spawn(self._roles())
         self._tick()
-        self._write_node_file()
+        telling.write_node_file(self)
 
     async def end(self) -> None:
         """Stop the cluster on this node, then its task and clock."""
@@ -201,7 +196,7 @@ class Node:
                 log.info("%s -> %s (%s)", self.state, after, event)
             self._busy = bool(actions)
             self.state = after
-            self._write_node_file()
+            telling.write_node_file(self)
             self.peers.tick()  # the peer learns of it
             self.notify()
             for action in actions:
@@ -348,7 +343,7 @@ class Node:
         self.watch.watch(process)
 
     def peer_beat(self, beat: wire.Beat) -> None:
-        self._peer_beat = beat
+        self.last_beat = beat
         if self.ledger is not None and self.state in ACTIVE_STATES:
             self.ledger.lease = max(self.ledger.lease, decide.lease_until(beat.echo))
             self.ledger.wake()
@@ -366,7 +361,7 @@ class Node:
 
     def link_lost(self, kind: wire.Kind) -> None:
         if kind == "heartbeat":
-            self._peer_beat = None
+            self.last_beat = None
         if kind == "replication":
             self.considered = False  # the record may say by now that there is no cluster any more
             if self.leader is not None:
@@ -387,50 +382,4 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """The cluster as this node sees it."""
-        heartbeat = self.peers.heard("heartbeat", self.world.time())
-        beat = self._peer_beat if self.peers.connections else None
-        there = known(beat.state) if beat else status.recorded_state(self.layout, self.peer, self.world.alive)
-        if self.state in ACTIVE_STATES and there in ACTIVE_STATES:
-            there = State.WAITING  # its word is old: there is one Active
-        return status.build(
-            self.config,
-            me=self.name,
-            states={name: self.state if name == self.name else there for name in ("primary", "secondary")},
-            indexes={
-                self.name: self.index if self.worker is not None else None,
-                self.peer: self._peer_index(beat),
-            },
-            heartbeat=heartbeat,
-            record=self.record,
-            reason=self.reason,
-            problem=describe(self.problem) if self.problem else None,
-            standing=self.standing,
-            facts={
-                "cut": self.cut,
-                "takeover_seconds": self.takeover_seconds,
-                "pid": self.process.pid,
-                "refused": self.peers.refusal,
-            },
-        )
-
-    def _peer_index(self, beat: wire.Beat | None) -> int | None:
-        if self.leader is not None and self.leader.live and self.ledger is not None:
-            return self.ledger.acked
-        return beat.index if beat is not None else None
-
-    def _write_node_file(self) -> None:
-        node = NodeFile(
-            self.config.cluster,
-            self.name,
-            self.process.pid,
-            self.process.started,
-            str(self.state),
-            role(self.state),
-            self.control_path,
-            self.record.epoch if self.record else 0,
-            self.index,
-        )
-        try:
-            write_node_file(self.layout.node_json(self.name), node)
-        except OSError as error:
-            log.warning("node.json cannot be written: %s", error)
+        return telling.status_of(self)

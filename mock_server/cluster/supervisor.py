@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -16,10 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mock_server.cluster import config, console, decide, membership, status
+from mock_server.cluster import config, console, decide, membership, predecessors, status
 from mock_server.cluster.child import Child
 from mock_server.cluster.client import revive
-from mock_server.cluster.companion import former_process
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.consoles import Consoles
 from mock_server.cluster.control import ControlServer, Request
@@ -27,12 +25,11 @@ from mock_server.cluster.files import write_private
 from mock_server.cluster.forward import ask_one
 from mock_server.cluster.hosts import Host
 from mock_server.cluster.problems import (
-    ALREADY_RUNNING,
     BAD_REQUEST,
     NOT_IN_SYNC,
     START_TIMEOUT,
 )
-from mock_server.cluster.processes import myself, open_pidfd, read_node_file
+from mock_server.cluster.processes import myself
 from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, State
 from mock_server.cluster.sockets import bind
 from mock_server.cluster.standing import Standing
@@ -42,7 +39,6 @@ from mock_server.errors import SmartlicError
 
 log = logging.getLogger(__name__)
 
-_OLD_NODES = 8.0
 _STATUS = 1.0
 _SLICE = 2.0
 _CONSOLE = 60.0
@@ -97,15 +93,15 @@ class Supervisor:
         where one can serve without the other, and where only an operator can decide who may (rule 7); what
         is wrong then is in `problems`.
         """
-        self._take_lock()
+        self._lock = predecessors.take_lock(self.layout)
         try:
             if self._move_to not in (None, self.config.vip.host):
                 self.config = config.move(self.layout.folder, self._move_to)
             for name in NODES:
                 self.layout.node(name).mkdir(mode=0o700, parents=True, exist_ok=True)
-            await self._wait_for_old_processes()
+            await predecessors.wait_for(self.layout)
             self._preflight()
-            path = await self._control.open(self._former_control())
+            path = await self._control.open(predecessors.control(self.layout))
             me = myself()
             told = {"pid": me.pid, "started": me.started, "control": str(path)}
             write_private(self.layout.control_json, json.dumps(told).encode() + b"\n")
@@ -145,45 +141,6 @@ class Supervisor:
 
     def _standby_first(self) -> list[Child]:
         return sorted(self.children.values(), key=lambda child: self._recorded(child.name) in ACTIVE_STATES)
-
-    def _take_lock(self) -> None:
-        descriptor = os.open(self.layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(descriptor, 20).decode().strip() or "unknown"
-            os.close(descriptor)
-            raise ALREADY_RUNNING(folder=str(self.layout.folder), pid=pid) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
-        self._lock = descriptor
-
-    async def _wait_for_old_processes(self) -> None:
-        """The nodes, and CSSM, of a supervisor that was killed are stopping now."""
-        loop = asyncio.get_running_loop()
-        nodes = [read_node_file(self.layout.node_json(name)) for name in NODES]
-        old = [node.process for node in nodes if node is not None]
-        for process in [*old, *filter(None, [former_process(self.layout)])]:
-            descriptor = open_pidfd(process)
-            if descriptor is None:
-                continue
-            gone = asyncio.Event()
-            loop.add_reader(descriptor, gone.set)
-            try:
-                async with asyncio.timeout(_OLD_NODES):
-                    await gone.wait()
-            except TimeoutError:
-                raise ALREADY_RUNNING(folder=str(self.layout.folder), pid=process.pid) from None
-            finally:
-                loop.remove_reader(descriptor)
-                os.close(descriptor)
-
-    def _former_control(self) -> str | None:
-        """The control socket of a supervisor that was killed: its lock is free, so it is dead."""
-        try:
-            return str(json.loads(self.layout.control_json.read_bytes())["control"])
-        except (OSError, ValueError, KeyError):
-            return None
 
     def _preflight(self) -> None:
         """Find out that an address is taken before any process is started."""
@@ -290,8 +247,8 @@ class Supervisor:
             "reason": "its process does not answer" if hangs else "its process is gone",
             "problem": None,
             "cut": {},
-            "refused": "",
             "pid": self.children[name].pid,
+            "refused": "",
         }
 
     def _from_folder(self, name: str) -> dict[str, Any]:

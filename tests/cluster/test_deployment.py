@@ -129,7 +129,7 @@ def test_a_provisioning_can_be_made_again_and_undone(servers: Nodes) -> None:
     """After new keys it is run again; ha_teardown makes the server a stand-alone one, without data."""
     provision(servers)
     servers.talk("primary", "ha_generatekeys", "y")
-    assert servers.talk("secondary", "ha_provision_standby", "", "", "y")[1] == "done"
+    assert servers.talk("secondary", "ha_provision_standby", "yes", "yes", "yes")[1] == "done"
     assert membership.keys(servers.layout).fit
     assert servers.talk("secondary", "ha_teardown", "y")[1] == "done"
     servers.wait("secondary", "stand-alone")

@@ -56,7 +56,8 @@ async def provision(node: Node, arguments: Arguments) -> Talk:
         ("IP address of the Primary server", here.nodes.primary.host),
         ("Virtual IP address of the cluster", here.vip.host),
     )[len(given) :]:
-        given.append((yield Question(f"{text} [{default}]: ")).strip() or default)
+        answer = (yield Question(f"{text} [{default}]: ")).strip()
+        given.append(default if not answer or is_yes(answer) else answer)  # who says yes to all means it so
     primary, vip = given
     if primary != here.nodes.primary.host:
         raise refusals.PRIMARY_ELSEWHERE(given=primary, address=here.nodes.primary.host)

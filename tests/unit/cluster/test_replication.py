@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sqlite3
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from mock_server.cluster.leader import Leader
 from mock_server.cluster.ledger import ClusterLedger
 from mock_server.cluster.link import Link
 from mock_server.errors import SmartlicError
-from mock_server.journal import Head, Journal, JournalWorker, next_row
+from mock_server.journal import Head, Journal, JournalWorker, copies, next_row
 from tests.cluster.toy import ToyMachine, change
 
 T = TypeVar("T")
@@ -490,12 +491,20 @@ def test_changes_that_come_while_it_is_copied_follow_by_journal(
         for number in range(50):
             active.ledger.propose(change(f"n{number}"))
         await active.ledger.settled()
+        goes_on = threading.Event()
+        real = copies.Outgoing.read
+
+        def read(outgoing: copies.Outgoing, size: int) -> bytes:
+            assert goes_on.wait(10)
+            return real(outgoing, size)
+
+        monkeypatch.setattr(copies.Outgoing, "read", read)
         connected = asyncio.create_task(session(active, standby))
-        number = 0
-        while not any(isinstance(message, wire.CopyEnd) for message in active.link.sent):
-            number += 1
+        while not any(isinstance(message, wire.Copy) for message in active.link.sent):
+            await asyncio.sleep(0)
+        for number in range(5):
             await active.ledger.settled(active.ledger.propose(change(f"m{number}")))
-        assert number > 1
+        goes_on.set()
         leader, _ = await connected
         assert leader.live
         active.ledger.lease = time.monotonic() + 60
