@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from mock_server.domain.state import (
     Tombstone,
     identity_key,
 )
+from smartlic_client.protocol.messages import RegistrationResult
 
 __all__ = ["LicensingMachine"]
 
@@ -194,6 +196,7 @@ def _instance_registered(
     state: State, event: events.InstanceRegistered, _at: float, touched: Touched
 ) -> None:
     instance = event.instance
+    _share_texts(instance)
     state.instances[instance.piid] = instance
     state.by_key[event.key_digest] = instance.piid
     state.by_identity[identity_key(instance.udi, instance.software_id)] = instance.piid
@@ -201,9 +204,26 @@ def _instance_registered(
     touched.update((("instance", instance.piid), ("token", event.token_digest)))
 
 
+def _share_texts(instance: Instance) -> None:
+    """Keep once what a hundred thousand instances have in common. The values stay what they are."""
+    instance.usage = {sys.intern(tag): count for tag, count in instance.usage.items()}
+    _share(instance, "account", "virtual_account", "software_id")
+    _share(instance.udi, "pid")
+    if isinstance(instance.last.result, RegistrationResult):
+        _share(instance.last.result, "smart_account", "virtual_account")
+
+
+def _share(struct: msgspec.Struct, *fields: str) -> None:
+    for field in fields:
+        value = getattr(struct, field)
+        if value is not None:
+            msgspec.structs.force_setattr(struct, field, sys.intern(value))
+
+
 def _usage_reported(state: State, event: events.UsageReported, at: float, touched: Touched) -> None:
     instance = state.instances[event.piid]
     pools.use(state, instance, event.usage, touched)
+    _share_texts(instance)
     instance.last, instance.last_contact = event.last, at
     touched.add(("instance", event.piid))
 
@@ -295,6 +315,7 @@ class LicensingMachine:
         for piid, tombstone in state.tombstones.items():
             state.by_key[key_digest(tombstone.public_key)] = piid
         for piid, instance in state.instances.items():
+            _share_texts(instance)
             state.by_key[key_digest(instance.public_key)] = piid
             state.by_identity[identity_key(instance.udi, instance.software_id)] = piid
 

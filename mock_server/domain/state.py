@@ -5,6 +5,7 @@ Times are Unix seconds. Keys that have several parts join them with the unit sep
 
 from __future__ import annotations
 
+import hashlib
 from enum import StrEnum
 from typing import Final
 
@@ -207,9 +208,10 @@ def pool_key(account: str, virtual_account: str, tag: str) -> str:
     return _SEPARATOR.join((account, virtual_account, tag))
 
 
-def identity_key(udi: Udi, software_id: str) -> str:
-    """What makes two product instances the same device: UDI and software id."""
-    return _SEPARATOR.join([*(field or "" for field in msgspec.structs.astuple(udi)), software_id])
+def identity_key(udi: Udi, software_id: str) -> bytes:
+    """What makes two product instances the same device: UDI and software id, as a digest, which is short."""
+    text = _SEPARATOR.join([*(field or "" for field in msgspec.structs.astuple(udi)), software_id])
+    return hashlib.sha256(text.encode()).digest()
 
 
 class State:
@@ -225,4 +227,4 @@ class State:
         # SHA-256 of a public key (hex) → PIID, of instances and tombstones; derived.
         self.by_key: dict[str, str] = {}
         # identity_key → PIID, of instances; derived.
-        self.by_identity: dict[str, str] = {}
+        self.by_identity: dict[bytes, str] = {}

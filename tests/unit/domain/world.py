@@ -252,7 +252,7 @@ class Speaker:
         return smart.encode_request(header, request, lambda data: signing.sign(signer, data))
 
 
-def derived(state: State) -> tuple[dict[str, str], dict[str, str]]:
+def derived(state: State) -> tuple[dict[str, str], dict[bytes, str]]:
     """The indexes of a state, as values to compare."""
     return dict(state.by_key), dict(state.by_identity)
 
