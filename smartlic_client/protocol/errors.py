@@ -11,6 +11,7 @@ from typing import Final
 from smartlic_client.errors import (
     AnswerError,
     CallerError,
+    CommunicationError,
     Problem,
     RefusedError,
     SmartlicError,
@@ -104,6 +105,12 @@ VERSION_TOO_HIGH = problem(
     "The server does not speak this version of the protocol.",
     "Update the server, or use an older release of the client.",
 )
+POLL_UNKNOWN = problem(
+    "poll-unknown",
+    RefusedError,
+    "The server does not know the answer that was asked for.",
+    "Nothing to do: the device sends the message itself again.",
+)
 UNEXPECTED_FAILURE = problem(
     "server-failed",
     RefusedError,
@@ -147,6 +154,27 @@ NOT_IN_USE = problem(
     CallerError,
     "This device does not use {tag}.",
     "See `smartlic show usage` for what it uses.",
+)
+
+EXPORT_NOT_ALLOWED = problem(
+    "export-controlled-not-allowed",
+    CallerError,
+    "This device may not use export-controlled features.",
+    "Register it with an ID token that allows them.",
+)
+
+# ---- answers that come later ------------------------------------------------------------------------------
+TRY_AGAIN = problem(
+    "server-asks-for-time",
+    CommunicationError,
+    "The server asks to try again later.",
+    "Nothing to do: the message stays and is sent again.",
+)
+ANSWER_LATER = problem(
+    "answer-not-ready",
+    CommunicationError,
+    "The server has the message, and needs time for its answer.",
+    "Nothing to do: the answer is asked for again.",
 )
 
 # ---- answers that cannot be believed ----------------------------------------------------------------------
@@ -206,6 +234,7 @@ REFUSALS: Final[dict[str, Problem]] = {
         MESSAGE_ID_REUSED,
         MESSAGE_MALFORMED,
         VERSION_TOO_HIGH,
+        POLL_UNKNOWN,
     )
 }
 

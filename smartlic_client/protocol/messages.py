@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from smartlic_client.protocol.identity import Count, Tag, Udi
+from smartlic_client.protocol.rum import Policy, RumReport
 
 __all__ = [
     "Acknowledged",
@@ -23,12 +24,20 @@ __all__ = [
     "DeregistrationRequest",
     "EntitlementUse",
     "HelloRequest",
+    "IdCertRenewalRequest",
+    "IdCertRenewalResult",
+    "LicenseUsageRequest",
+    "LicenseUsageResult",
+    "PollRequest",
     "RegistrationRequest",
     "RegistrationResult",
     "Request",
     "RequestData",
     "Result",
+    "ServedRequest",
     "Sudi",
+    "TrustRequest",
+    "TrustResult",
     "meaning",
 ]
 
@@ -38,7 +47,13 @@ MAX_MESSAGE: Final = 1024 * 1024
 MAX_ENTITLEMENTS: Final = 1000
 """Different licenses that one product instance may use: they travel in one message."""
 
-PROTOCOL_VERSION: Final = "1.3"
+MAX_REPORTS: Final = 100
+"""Usage reports of one message; more travel in the next one."""
+
+VERSIONS: Final = ("1.3", "1.1")
+"""What this release speaks, newest first; VERSION_TOO_HIGH takes one step down."""
+
+PROTOCOL_VERSION: Final = VERSIONS[0]
 CAPABILITIES: Final = ("UTILITY", "DLC", "AppHA", "MULTITIER", "EXPORT_2", "OK_TRY_AGAIN", "POLICY_USAGE")
 
 Text = Annotated[str, msgspec.Meta(max_length=255)]
@@ -148,7 +163,39 @@ class HelloRequest(RequestData, frozen=True, kw_only=True, tag="HELLO"):
     pass
 
 
-Request = RegistrationRequest | AuthorizationRequest | DeregistrationRequest | HelloRequest
+class IdCertRenewalRequest(RequestData, frozen=True, kw_only=True, tag="ID_CERT_RENEWAL"):
+    """`csr`: for the key of the ID certificate that is renewed, so that a repeat is signed by a known key."""
+
+    csr: Annotated[str, msgspec.Meta(max_length=8192)]
+
+
+class LicenseUsageRequest(RequestData, frozen=True, kw_only=True, tag="LICENSE_USAGE"):
+    """Closed usage reports; they never change once they are closed."""
+
+    reports: Annotated[list[RumReport], msgspec.Meta(max_length=MAX_REPORTS)]
+
+
+class TrustRequest(RequestData, frozen=True, kw_only=True, tag="TRUST"):
+    """Asks for a trust code. As in a registration, the message is known and signed by the key of `csr`."""
+
+    id_token: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    csr: Annotated[str, msgspec.Meta(max_length=8192)]
+    force: bool = False
+
+    def __repr__(self) -> str:
+        return f"TrustRequest(message_id={self.message_id!r}, id_token=secret)"
+
+
+class PollRequest(RequestData, frozen=True, kw_only=True, tag="POLL"):
+    """Asks for the answer to the message that got OK_POLL: `message_id` and `sequence` are those of it."""
+
+    poll_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+ServedRequest = RegistrationRequest | AuthorizationRequest | DeregistrationRequest | HelloRequest
+"""What `smart.decode_request` reads: a server that answers more reads with `smart.decode_any_request`."""
+
+Request = ServedRequest | IdCertRenewalRequest | LicenseUsageRequest | TrustRequest | PollRequest
 
 
 def request_type(request: RequestData) -> str:
@@ -185,11 +232,47 @@ class AuthorizationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     expiry_interval_seconds: int
 
 
+class IdCertRenewalResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="id-certificate"):
+    """The new ID certificate, in the form of a registration's."""
+
+    id_certificate: str
+    id_certificate_chain: list[str]
+
+
+class LicenseUsageResult(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="usage-acknowledged"
+):
+    """Each report that the server has; a policy only where it is a new one."""
+
+    report_ids: list[Id]
+    policy: Policy | None = None
+
+
+class TrustResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="trust"):
+    """What a registration brings, and the trust code and policy of Smart Licensing Using Policy."""
+
+    product_instance_identifier: Id
+    id_certificate: str
+    id_certificate_chain: list[str]
+    smart_account: str
+    virtual_account: str
+    trust_code: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    policy: Policy | None = None
+    export_controlled_allowed: bool = False
+
+
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="acknowledged"):
     pass
 
 
-Result = RegistrationResult | AuthorizationResult | Acknowledged
+Result = (
+    RegistrationResult
+    | AuthorizationResult
+    | Acknowledged
+    | IdCertRenewalResult
+    | LicenseUsageResult
+    | TrustResult
+)
 
 
 class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):

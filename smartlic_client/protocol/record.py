@@ -11,10 +11,15 @@ from typing import Annotated, Any
 import msgspec
 
 from smartlic_client.protocol.identity import Count, Udi
-from smartlic_client.protocol.messages import Request
+from smartlic_client.protocol.logs import Logged
+from smartlic_client.protocol.messages import PROTOCOL_VERSION, Request
 from smartlic_client.protocol.states import Authorization, Registration
 
-__all__ = ["Entitlement", "Identity", "Record"]
+__all__ = ["Attempts", "Entitlement", "Identity", "Note", "Record"]
+
+# Kept for `show license eventlog` and `history message`; older ones go.
+MAX_HISTORY = 16
+MAX_NOTES = 8
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +36,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     virtual_account: str
     export_controlled_allowed: bool
     registered_at: float
+    renewed_at: float | None = None
 
     def __repr__(self) -> str:
         return f"Identity({self.piid}, key=secret)"
@@ -41,15 +47,32 @@ class Entitlement(msgspec.Struct, kw_only=True):
 
     count: Count
     enforcement_mode: str = "waiting"
+    export_controlled: bool = False
 
 
 class Attempts(msgspec.Struct, kw_only=True):
-    """Last and next attempt of something that repeats, and why the last one failed (None: it did not)."""
+    """Last and next attempt of something that repeats, and why the last one failed (None: it did not).
+
+    `next`: the machine's timer. `tries`: how often communication failed in a row.
+    """
 
     last: float | None = None
     succeeded: float | None = None
     next: float | None = None
     failure: dict[str, Any] | None = None
+    tries: int = 0
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A message that was answered, or could not be: for `show license history message`.
+
+    `outcome`: the answer's status, or the code of what came instead.
+    """
+
+    at: float
+    request_type: str
+    message_id: str
+    outcome: str
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -61,6 +84,7 @@ class Record(msgspec.Struct, kw_only=True):
     sequence: Annotated[int, msgspec.Meta(ge=0)] = 0
     sent: Annotated[int, msgspec.Meta(ge=0)] = 0
     registration: Registration = Registration.NOT_REGISTERED
+    # Of the registration; and once there is one, of its ID certificate's renewal.
     registering: Attempts = msgspec.field(default_factory=Attempts)
     identity: Identity | None = None
     # The key of the certificate request that is under way.
@@ -75,6 +99,24 @@ class Record(msgspec.Struct, kw_only=True):
     in_flight: Request | None = None
     evaluation_used: float = 0.0
     evaluation_since: float | None = None
+    # Seconds that were left at the last warning.
+    evaluation_warned: float | None = None
+    certificate_warned: float | None = None
+    # The clock has been outside the ID certificate's validity since then.
+    outside_since: float | None = None
+    to_renew: bool = False
+    # The server has the message in flight, and will have the answer later, under this name.
+    poll_id: str | None = None
+    # What the server speaks (VERSION_TOO_HIGH takes one step down).
+    protocol_version: str = PROTOCOL_VERSION
+    software_version: str | None = None
+    # Privacy switches: what is withheld from messages.
+    hostname_private: bool = False
+    version_private: bool = False
+    ready: bool = False
+    communication_failed: bool = False
+    history: list[Logged] = msgspec.field(default_factory=list)
+    notes: list[Note] = msgspec.field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"Record({self.udi}, {self.registration}, {self.authorization})"
