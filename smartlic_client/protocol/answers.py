@@ -12,7 +12,7 @@ import msgspec
 
 from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol import errors, signing, smart, timers
-from smartlic_client.protocol.machine import Machine
+from smartlic_client.protocol.machine import Machine, until_renewal
 from smartlic_client.protocol.messages import (
     VERSIONS,
     Acknowledged,
@@ -184,8 +184,8 @@ def _refused(machine: Machine, request: Request, error: SmartlicError, now: floa
         if (identity := record.identity) is None:
             machine.registration(RegistrationEvent.REFUSED, now, reason=why)
         else:
-            due = max(now, _renewal(identity))
-            machine.registration(RegistrationEvent.REFUSED_BUT_REGISTERED, now, delay=due - now, reason=why)
+            left = until_renewal(identity, now)
+            machine.registration(RegistrationEvent.REFUSED_BUT_REGISTERED, now, delay=left, reason=why)
     elif error.code == errors.NOT_REGISTERED_THERE.code:
         machine.unregistered(RegistrationEvent.FORGOTTEN, now, reason=why)
         attempts = record.registering
@@ -197,10 +197,6 @@ def _refused(machine: Machine, request: Request, error: SmartlicError, now: floa
     attempts.last = now
     attempts.failure = error.as_dict()
     raise error
-
-
-def _renewal(identity: Identity) -> float:
-    return timers.renewal_at(identity.renewed_at or identity.registered_at, identity.valid_until)
 
 
 # ---- what was granted -------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from smartlic_client.protocol import timers
 from smartlic_client.protocol.logs import span
-from smartlic_client.protocol.machine import Machine
+from smartlic_client.protocol.machine import Machine, until_renewal
 from smartlic_client.protocol.record import Identity, Record
 from smartlic_client.protocol.states import Authorization, AuthorizationEvent, Registration, RegistrationEvent
 
@@ -129,9 +129,8 @@ def _certificate(machine: Machine, now: float) -> None:
         if record.outside_since is not None:
             record.outside_since = None
             if complete:
-                record.registering.next = now if record.to_renew else _renewal(identity, now)
                 record.authorizing.next = now
-                machine.registration(RegistrationEvent.INSIDE, now)
+                machine.registration(RegistrationEvent.INSIDE, now, delay=until_renewal(identity, now))
         _warn(machine, identity, now)
     elif record.outside_since is None:
         record.outside_since = now
@@ -150,8 +149,3 @@ def _warn(machine: Machine, identity: Identity, now: float) -> None:
     record.certificate_warned = mark
     if record.registration is Registration.COMPLETE and record.registering.failure is not None:
         machine.registration(RegistrationEvent.WARNED, now, left=span(left))
-
-
-def _renewal(identity: Identity, now: float) -> float:
-    since = identity.renewed_at or identity.registered_at
-    return max(now, timers.renewal_at(since, identity.valid_until))

@@ -17,7 +17,15 @@ from smartlic_client.protocol.messages import (
     Request,
     request_type,
 )
-from smartlic_client.protocol.record import MAX_HISTORY, MAX_NOTES, Attempts, Entitlement, Note, Record
+from smartlic_client.protocol.record import (
+    MAX_HISTORY,
+    MAX_NOTES,
+    Attempts,
+    Entitlement,
+    Identity,
+    Note,
+    Record,
+)
 from smartlic_client.protocol.states import (
     AUTHORIZATION,
     REGISTRATION,
@@ -29,7 +37,7 @@ from smartlic_client.protocol.states import (
     Timer,
 )
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "until_renewal"]
 
 _FIXED: Final = {
     Timer.SOON: timers.COALESCE,
@@ -199,3 +207,9 @@ class Machine:
         """What was logged since the last call, oldest first: for a logger or a callback."""
         taken, self._logged = self._logged, []
         return taken
+
+
+def until_renewal(identity: Identity, now: float) -> float:
+    """Seconds until an ID certificate is to be renewed; 0 where that is over."""
+    since = identity.renewed_at or identity.registered_at
+    return max(0.0, timers.renewal_at(since, identity.valid_until) - now)

@@ -40,6 +40,7 @@ class Timer(StrEnum):
     TOLD = "when the server said"
     STANDING = "30 days: it does not mend by itself"
     CERTIFICATE = "180 days"
+    FORMER = "what is left of the 180 days"
     AUTHORIZATION = "30 days"
     COMPLIANCE = "12 hours"
     GRACE = "1 hour of grace"
@@ -104,7 +105,7 @@ REGISTRATION: Final[Mapping[tuple[Registration, RegistrationEvent], Step[Registr
         _R.COMPLETE, Timer.CERTIFICATE, Says.COUNTS, ("AGENT_REG_SUCCESS", "EXPORT_CONTROLLED")
     ),
     (_R.IN_PROGRESS, _RE.REFUSED): Step(_R.FAILED, Timer.STOPPED, logs=_FAILED_LOG),
-    (_R.IN_PROGRESS, _RE.REFUSED_BUT_REGISTERED): Step(_R.COMPLETE, Timer.CERTIFICATE, logs=_FAILED_LOG),
+    (_R.IN_PROGRESS, _RE.REFUSED_BUT_REGISTERED): Step(_R.COMPLETE, Timer.FORMER, logs=_FAILED_LOG),
     (_R.IN_PROGRESS, _RE.LOST): Step(_R.RETRY, Timer.BACK_OFF, Says.SAME, _FAILED_LOG),
     (_R.IN_PROGRESS, _RE.DOUBTED): Step(_R.RETRY, Timer.STOPPED, Says.SAME, _FAILED_LOG),
     (_R.IN_PROGRESS, _RE.POSTPONED): Step(_R.RETRY, Timer.TOLD, Says.SAME),
@@ -121,7 +122,7 @@ REGISTRATION: Final[Mapping[tuple[Registration, RegistrationEvent], Step[Registr
     (_R.COMPLETE, _RE.DEREGISTERED): _GONE,
     (_R.COMPLETE, _RE.WARNED): Step(_R.COMPLETE, logs=("ID_CERT_EXPIRED_WARNING",)),
     (_R.COMPLETE, _RE.OUTSIDE): Step(_R.COMPLETE, Timer.GRACE),
-    (_R.COMPLETE, _RE.INSIDE): Step(_R.COMPLETE, says=Says.AUTHORIZATION),
+    (_R.COMPLETE, _RE.INSIDE): Step(_R.COMPLETE, Timer.FORMER, Says.AUTHORIZATION),
     (_R.COMPLETE, _RE.EXPIRED): Step(_R.NOT_REGISTERED, Timer.STOPPED, logs=("ID_CERT_EXPIRED",)),
     (_R.COMPLETE, _RE.FORGOTTEN): Step(_R.NOT_REGISTERED, Timer.STOPPED, logs=_FAILED_LOG),
     (_R.COMPLETE, _RE.RENEWAL_DUE): Step(_R.COMPLETE, Timer.NOW, Says.RENEWAL),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from smartlic_client.errors import RefusedError
 from smartlic_client.protocol import signing, smart
 from smartlic_client.protocol.agent import Agent, Outgoing
 from smartlic_client.protocol.identity import IdToken, Udi
@@ -133,8 +135,24 @@ class Bench:
         sent = self.say()
         return self.hear(sent, self.answer(sent))
 
-    def ask(self, *, force: bool = False, token: IdToken | None = None, kind: str = "ec") -> None:
-        self.agent.register(token or self.token, signing.new_key(kind), self.chance.randbytes, force)
+    def ask(
+        self, *, force: bool = False, token: IdToken | None = None, kind: str = "ec", now: float = 0.0
+    ) -> None:
+        self.agent.register(token or self.token, signing.new_key(kind), self.chance.randbytes, force, now)
+
+    def later(self, sent: Outgoing, status: str, seconds: int | None) -> bytes:
+        """The server's answer to `sent`: later."""
+        if status == "OK_POLL":
+            return self.server.postpone(sent.body, "poll-1", seconds)
+        signed = smart.decode_any_request(sent.body)
+        return self.server.sealed(signed, status=status, retry_time_seconds=seconds)
+
+    def forgotten(self) -> None:
+        """The server says that it does not know the instance."""
+        self.agent.report(self.time)
+        text = {"product_instance_identifier": ["The identity is not valid."]}
+        with contextlib.suppress(RefusedError):
+            self.hear(self.say(), smart.encode_error_map(text))
 
     def registered(self) -> Bench:
         self.ask()
