@@ -62,7 +62,7 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
 }
 
 
-class Logged(msgspec.Struct, frozen=True, omit_defaults=True):
+class Logged(msgspec.Struct, frozen=True, array_like=True):
     """One event. `at`: Unix seconds. `fields`: what the text is filled with."""
 
     at: float

@@ -63,7 +63,7 @@ class Attempts(msgspec.Struct, kw_only=True):
     tries: int = 0
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+class Note(msgspec.Struct, frozen=True, array_like=True):
     """A message that was answered, or could not be: for `show license history message`.
 
     `outcome`: the answer's status, or the code of what came instead.
