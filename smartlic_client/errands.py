@@ -27,6 +27,7 @@ from cryptography import x509
 from smartlic_client.errors import CallerError, RefusedError, RemoteError, SmartlicError, problem
 from smartlic_client.protocol import flow
 from smartlic_client.protocol.agent import Agent
+from smartlic_client.protocol.errors import NOT_REGISTERED_THERE
 from smartlic_client.protocol.flow import Environment, Persist, Send, Wait
 from smartlic_client.protocol.identity import IdToken
 from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest
@@ -146,16 +147,30 @@ class Errands:
                 return replace(done, resumed=True, token_used=under_way.id_token == token.reveal())
             except RefusedError:
                 pass  # the former token was refused: this one is another try
-        self.agent.register(token, self.environment.new_key(), self.environment.random, force)
+        self.agent.register(
+            token, self.environment.new_key(), self.environment.random, force, self.environment.now()
+        )
         return (yield from self._registered(until))
 
-    def request(self, tag: str, count: int, *, wait: float = 0.0) -> Errand[Outcome]:
-        """Keep the absolute count, and tell it where the device is registered."""
+    def request(
+        self,
+        tag: str,
+        count: int,
+        *,
+        wait: float = 0.0,
+        at_once: bool = True,
+        export_controlled: bool = False,
+    ) -> Errand[Outcome]:
+        """Keep the absolute count, and tell it where the device is registered.
+
+        Not `at_once`: `attend` tells it two seconds later, together with other changes.
+        """
         before = self.record.entitlements.get(tag)
         changed = (before.count if before else 0) != count
-        self.agent.request(tag, count, self.environment.now())
+        self.agent.request(tag, count, self.environment.now(), export_controlled=export_controlled)
         yield Persist()
-        yield from self._deliver(self._until(wait))
+        if at_once:
+            yield from self._deliver(self._until(wait))
         return Outcome(changed)
 
     def report(self, *, wait: float = 0.0) -> Errand[Outcome]:
@@ -163,10 +178,48 @@ class Errands:
         until = self._until(wait)
         if isinstance(self.record.in_flight, RegistrationRequest):
             return (yield from self._registered(until))
-        self.agent.report()
+        self.agent.report(self.environment.now())
         yield Persist()
         yield from self._deliver(until)
         return Outcome(changed=False)
+
+    def renew(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Renew the ID certificate now."""
+        self.agent.renew(self.environment.now())
+        yield Persist()
+        yield from self._deliver(self._until(wait))
+        return Outcome(changed=True)
+
+    def configure(
+        self,
+        *,
+        custom_id: str | None = None,
+        hostname_private: bool | None = None,
+        version_private: bool | None = None,
+    ) -> Errand[None]:
+        """As `Agent.configure`, and saved."""
+        self.agent.configure(
+            custom_id=custom_id, hostname_private=hostname_private, version_private=version_private
+        )
+        yield Persist()
+
+    def attend(self, *, first: bool = False) -> Errand[float | None]:
+        """What time has made due: states that end, warnings, and messages. Returns the next deadline.
+
+        `first`: of a driver that has just begun; what was left in flight goes on. What fails is in the record
+        and in the log, and is not raised.
+        """
+        steps = self.agent.steps
+        due = self.agent.tick(self.environment.now())
+        if first or self.agent.steps != steps:
+            yield Persist()
+        if due or (first and self.record.in_flight is not None):
+            try:
+                yield from self._deliver(None)
+            except RemoteError as error:
+                if isinstance(self.record.in_flight, DeregistrationRequest):
+                    yield from self._forget(error)
+        return self.agent.next_deadline()
 
     def deregister(self, *, wait: float = 0.0) -> Errand[Outcome]:
         """Tell the server, and forget the registration whether it heard or not."""
@@ -179,9 +232,16 @@ class Errands:
                 return (yield from self._forget(error))
         return (yield from self._deregister(until))
 
+    def forgotten(self) -> bool:
+        """Whether the server has forgotten this device, which then has to be registered again."""
+        record = self.record
+        failure = record.registering.failure
+        lost = failure is not None and failure.get("code") == NOT_REGISTERED_THERE.code
+        return lost and record.identity is None and record.in_flight is None
+
     # ---- inside -------------------------------------------------------------------------------------------
     def _deregister(self, until: float | None) -> Errand[Outcome]:
-        self.agent.deregister(self.environment.random)
+        self.agent.deregister(self.environment.random, self.environment.now())
         yield Persist()
         try:
             yield from self._deliver(until)

@@ -181,6 +181,11 @@ class Agent:
         clockwork.tick(self._machine, now)
         return clockwork.due(self.record, now)
 
+    @property
+    def steps(self) -> int:
+        """How many steps the two machines have taken: where it differs, there is something to save."""
+        return self._machine.steps
+
     def next_deadline(self) -> float | None:
         """When `tick` has something to do next; None: nothing before somebody wants something."""
         return clockwork.next_deadline(self.record)

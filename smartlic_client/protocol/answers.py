@@ -28,6 +28,7 @@ from smartlic_client.protocol.messages import (
     RegistrationResult,
     Request,
     Result,
+    TrustRequest,
     request_type,
 )
 from smartlic_client.protocol.record import Attempts, Identity
@@ -118,7 +119,7 @@ def take(machine: Machine, sent: Outgoing, data: AnswerData, now: float) -> Answ
             machine.record.poll_id = None  # the server lost it: the message itself is sent again
             raise errors.TRY_AGAIN(retry_after=data.retry_time_seconds)
         _contact(machine, request, data.code or "FAILED", now)
-        _refused(machine, request, errors.refusal(data.code, data.status_message), now)
+        _refused(machine, request, errors.refusal(data.code, _words(request, data)), now)
     elif data.status in ("OK", "COMPLETE"):
         _accepted(machine, request, data.data, now)
     else:
@@ -131,6 +132,12 @@ def _meant(machine: Machine, sent: Outgoing) -> Request:
     if isinstance(sent.request, PollRequest) and machine.record.in_flight is not None:
         return machine.record.in_flight
     return sent.request
+
+
+def _words(request: Request, data: AnswerData) -> str:
+    """The server's own words; a token that it repeats goes into no record and no log."""
+    secret = request.id_token if isinstance(request, (RegistrationRequest, TrustRequest)) else ""
+    return data.status_message.replace(secret, "(the ID token)") if secret else data.status_message
 
 
 def _unreadable(why: str) -> SmartlicError:

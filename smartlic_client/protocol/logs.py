@@ -78,7 +78,7 @@ class Logged(msgspec.Struct, frozen=True, array_like=True):
         """`%SMART_LIC-3-COMM_FAILED: Communications failure with …`, on one line."""
         entry = CATALOGUE.get(self.name)
         said = entry.text.format_map(_Fields(self.fields)) if entry else ""
-        return f"%SMART_LIC-{self.severity}-{self.name}: {' '.join(said.split())}"
+        return f"%SMART_LIC-{self.severity}-{self.name}: {' '.join(said.split())}".rstrip()
 
 
 class _Fields(dict[str, str]):

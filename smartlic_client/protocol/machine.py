@@ -49,10 +49,11 @@ _FIXED: Final = {
 
 
 class Machine:
-    """A record, and what was logged since somebody asked (`take_logs`)."""
+    """A record, how many steps were taken (`steps`), and what was logged since `take_logs`."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.steps = 0
         self._logged: list[Logged] = []
 
     # ---- steps --------------------------------------------------------------------------------------------
@@ -62,6 +63,7 @@ class Machine:
         """`delay`: seconds of a timer whose time is not fixed. `fields` fill the texts that are logged."""
         record = self.record
         step = REGISTRATION[record.registration, event]
+        self.steps += 1
         record.registration = step.state
         self._set(record.registering, step.timer, now, delay)
         self._say(step.says)
@@ -75,6 +77,7 @@ class Machine:
         record = self.record
         self.count_evaluation(now)
         step = AUTHORIZATION[record.authorization, event]
+        self.steps += 1
         record.authorization = step.state
         if step.timer is not Timer.SOON or record.identity is not None:
             self._set(record.authorizing, step.timer, now, delay)
