@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from smartlic_client.errors import SmartlicError
-from smartlic_client.protocol import answers, clockwork, errors, signing, smart
+from smartlic_client.protocol import answers, clockwork, errors, signing, smart, usage
 from smartlic_client.protocol.answers import Outgoing
 from smartlic_client.protocol.identity import MAX_COUNT, IdToken, entitlement_tag, new_uuid, printable
 from smartlic_client.protocol.logs import Logged
@@ -33,14 +33,16 @@ from smartlic_client.protocol.messages import (
     EntitlementUse,
     HelloRequest,
     IdCertRenewalRequest,
+    LicenseUsageRequest,
     PollRequest,
     RegistrationRequest,
     Request,
     RequestHeader,
     Sudi,
+    TrustRequest,
     request_type,
 )
-from smartlic_client.protocol.record import Attempts, Entitlement, Record
+from smartlic_client.protocol.record import Attempts, Entitlement, Identity, LicenseKind, Record
 from smartlic_client.protocol.states import AuthorizationEvent, RegistrationEvent
 
 __all__ = ["Agent", "Outgoing"]
@@ -77,6 +79,8 @@ class Agent:
         A registration that is still in flight has to be answered first: it may have been accepted (rule 1).
         """
         record = self.record
+        if record.usage is not None:
+            raise errors.USES_POLICY()
         if record.identity is not None and not force:
             raise errors.REGISTERED_ALREADY(piid=record.identity.piid)
         if isinstance(record.in_flight, RegistrationRequest):
@@ -84,10 +88,8 @@ class Agent:
         if isinstance(record.in_flight, AuthorizationRequest):
             record.to_report = True
         record.to_renew = False
-        record.poll_id = None
-        record.new_key = signing.dump_key(key)
+        self._new_key(key)
         record.registering = Attempts()
-        record.protocol_version = PROTOCOL_VERSION
         self._machine.registration(RegistrationEvent.ASKED, now)
         record.in_flight = RegistrationRequest(
             **self._common(random),
@@ -96,11 +98,25 @@ class Agent:
             force=force,
         )
 
-    def request(self, tag: str, count: int, now: float, *, export_controlled: bool = False) -> None:
+    def _new_key(self, key: signing.PrivateKey) -> None:
+        record = self.record
+        record.poll_id = None
+        record.new_key = signing.dump_key(key)
+        record.protocol_version = PROTOCOL_VERSION
+
+    def request(
+        self,
+        tag: str,
+        count: int,
+        now: float,
+        *,
+        export_controlled: bool = False,
+        kind: LicenseKind = "unenforced-perpetual",
+    ) -> None:
         """Use `count` licenses of `tag` from now on: the absolute count; 0 releases it (rule 4).
 
         `export_controlled`: the feature needs an allowance that comes with the registration; raises
-        export-controlled-not-allowed without it.
+        export-controlled-not-allowed without it. `kind`: which part of a policy counts for it.
         """
         if not 0 <= count <= MAX_COUNT:
             raise errors.BAD_COUNT(count=count)
@@ -110,7 +126,8 @@ class Agent:
             raise errors.NOT_IN_USE(tag=tag)
         if count and (export_controlled or (known is not None and known.export_controlled)):
             export_controlled = True
-            if record.identity is None or not record.identity.export_controlled_allowed:
+            identity = self._identity()
+            if identity is None or not identity.export_controlled_allowed:
                 raise errors.EXPORT_NOT_ALLOWED()
         if known is not None and known.count == count and not self._waiting(known):
             return
@@ -118,8 +135,16 @@ class Agent:
             raise errors.TOO_MANY(limit=MAX_ENTITLEMENTS)
         mode = "waiting" if record.identity is not None else "evaluation"
         record.entitlements[tag] = Entitlement(
-            count=count, enforcement_mode=mode, export_controlled=export_controlled
+            count=count,
+            enforcement_mode=mode if record.usage is None else "disabled",
+            export_controlled=export_controlled,
+            kind=kind,
         )
+        if record.usage is not None:
+            usage.used(self._machine, tag, count, now)
+            if not count:
+                del record.entitlements[tag]
+            return
         in_use = any(used.count for used in record.entitlements.values())
         event = AuthorizationEvent.USED if in_use else AuthorizationEvent.RELEASED
         self._machine.authorization(event, now)
@@ -159,12 +184,70 @@ class Agent:
         """Wipe the registration without an answer: de-registering never leaves local data behind."""
         self._machine.unregistered(RegistrationEvent.DEREGISTERED, now)
 
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    def use_policy(self, now: float, interval_days: int = 30) -> None:
+        """Report usage instead of registering. Raises registered-already, bad-interval (1 to 365 days)."""
+        record = self.record
+        if not 1 <= interval_days <= 365:
+            raise errors.BAD_INTERVAL(days=interval_days)
+        if record.identity is not None:
+            raise errors.REGISTERED_ALREADY(piid=record.identity.piid)
+        if record.in_flight is not None:
+            raise RuntimeError("a registration is in flight")
+        if record.usage is None:
+            self._machine.authorization(AuthorizationEvent.UNREGISTERED_IDLE, now)
+            usage.start(self._machine, interval_days, now)
+
+    def trust(
+        self,
+        token: IdToken,
+        key: signing.PrivateKey,
+        random: RandomBytes,
+        force: bool = False,
+        now: float = 0.0,
+    ) -> None:
+        """Mean to get a trust code with `token`. Raises uses-no-policy, trusted-already unless `force`."""
+        record = self.record
+        if record.usage is None:
+            raise errors.NO_POLICY()
+        if record.usage.identity is not None and not force:
+            raise errors.TRUSTED_ALREADY()
+        if record.in_flight is not None:
+            raise RuntimeError("a message is in flight")
+        self._new_key(key)
+        record.usage.trusting = Attempts(next=now)
+        record.in_flight = TrustRequest(
+            **self._common(random),
+            id_token=token.reveal(),
+            csr=signing.make_csr(key, str(record.udi)),
+            force=force,
+        )
+
+    def report_usage(self, now: float) -> None:
+        """Close the open reports now (`license smart sync`): they are sent, or can be saved."""
+        if self.record.usage is None:
+            raise errors.NO_POLICY()
+        usage.close_all(self._machine, now)
+
+    def save_usage(self) -> bytes:
+        """All reports that are not acknowledged, for a file (transport `off`). Raises uses-no-policy."""
+        if self.record.usage is None:
+            raise errors.NO_POLICY()
+        return usage.saved_reports(self.record)
+
+    def import_acknowledgement(self, data: bytes, anchors: bytes, now: float) -> None:
+        """Take an acknowledgement from a file. Raises uses-no-policy and an AnswerError."""
+        if self.record.usage is None:
+            raise errors.NO_POLICY()
+        usage.acknowledged(self._machine, usage.read_acknowledgement(data, anchors, now), now)
+
     def configure(
         self,
         *,
         custom_id: str | None = None,
         hostname_private: bool | None = None,
         version_private: bool | None = None,
+        transport_off: bool | None = None,
     ) -> None:
         """Set custom id ("": none) and privacy switches; None leaves one as it is. Raises bad-text."""
         record = self.record
@@ -174,6 +257,8 @@ class Agent:
             record.hostname_private = hostname_private
         if version_private is not None:
             record.version_private = version_private
+        if transport_off is not None:
+            record.transport_off = transport_off
 
     # ---- time ---------------------------------------------------------------------------------------------
     def tick(self, now: float) -> bool:
@@ -241,6 +326,8 @@ class Agent:
     def _next_meant(self, random: RandomBytes) -> Request | None:
         """A message for what is to be told, the ID certificate first: everything else is signed with it."""
         record = self.record
+        if reports := usage.to_send(record):
+            return LicenseUsageRequest(**self._common(random), reports=reports)
         if (identity := record.identity) is None:
             return None
         if record.to_renew:
@@ -269,8 +356,9 @@ class Agent:
         record = self.record
         record.sent += 1
         nonce = str(int.from_bytes(random(8), "big"))
-        registering = isinstance(record.in_flight, RegistrationRequest) and request_type(request) != "HELLO"
-        identity = None if registering else record.identity
+        asking = isinstance(record.in_flight, (RegistrationRequest, TrustRequest))
+        registering = asking and not isinstance(request, HelloRequest)
+        identity = None if registering else self._identity()
         pem = record.new_key if registering else identity.key if identity else None
         header = RequestHeader(
             version=record.protocol_version,
@@ -291,6 +379,10 @@ class Agent:
             number=record.sent,
             body=body,
         )
+
+    def _identity(self) -> Identity | None:
+        record = self.record
+        return record.identity if record.usage is None else record.usage.identity
 
     def _waiting(self, used: Entitlement) -> bool:
         return used.enforcement_mode == "waiting" and not self.record.to_report and not self.record.in_flight

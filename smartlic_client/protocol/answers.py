@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from smartlic_client.errors import SmartlicError
-from smartlic_client.protocol import errors, signing, smart, timers
+from smartlic_client.protocol import errors, signing, smart, timers, usage
 from smartlic_client.protocol.machine import Machine, until_renewal
 from smartlic_client.protocol.messages import (
     VERSIONS,
@@ -23,12 +23,15 @@ from smartlic_client.protocol.messages import (
     HelloRequest,
     IdCertRenewalRequest,
     IdCertRenewalResult,
+    LicenseUsageRequest,
+    LicenseUsageResult,
     PollRequest,
     RegistrationRequest,
     RegistrationResult,
     Request,
     Result,
     TrustRequest,
+    TrustResult,
     request_type,
 )
 from smartlic_client.protocol.record import Attempts, Identity
@@ -193,6 +196,8 @@ def _refused(machine: Machine, request: Request, error: SmartlicError, now: floa
         else:
             left = until_renewal(identity, now)
             machine.registration(RegistrationEvent.REFUSED_BUT_REGISTERED, now, delay=left, reason=why)
+    elif isinstance(request, (TrustRequest, LicenseUsageRequest)):
+        _usage_refused(machine, request, error, now)
     elif error.code == errors.NOT_REGISTERED_THERE.code:
         machine.unregistered(RegistrationEvent.FORGOTTEN, now, reason=why)
         attempts = record.registering
@@ -206,6 +211,20 @@ def _refused(machine: Machine, request: Request, error: SmartlicError, now: floa
     raise error
 
 
+def _usage_refused(machine: Machine, request: Request, error: SmartlicError, now: float) -> None:
+    """Reports stay, also where the server has forgotten the device and a new trust code is needed."""
+    record = machine.record
+    machine.usage_log(request, error, now)
+    if isinstance(request, TrustRequest):
+        record.new_key = None
+    if record.usage is not None:
+        record.usage.reporting.next = now + timers.STANDING
+        record.usage.trusting.next = None
+        if error.code == errors.NOT_REGISTERED_THERE.code:
+            record.usage.identity = record.usage.trust_code = None
+            record.usage.reporting.next = None
+
+
 # ---- what was granted -------------------------------------------------------------------------------------
 def _accepted(machine: Machine, request: Request, result: Result | None, now: float) -> None:
     if isinstance(request, RegistrationRequest) and isinstance(result, RegistrationResult):
@@ -217,6 +236,13 @@ def _accepted(machine: Machine, request: Request, result: Result | None, now: fl
     elif isinstance(request, DeregistrationRequest) and isinstance(result, Acknowledged):
         _contact(machine, request, "OK", now)
         machine.unregistered(RegistrationEvent.DEREGISTERED, now)
+    elif isinstance(request, TrustRequest) and isinstance(result, TrustResult):
+        _trusted(machine, request, result, now)
+    elif isinstance(request, LicenseUsageRequest) and isinstance(result, LicenseUsageResult):
+        _contact(machine, request, "OK", now)
+        if (kept := machine.record.usage) is not None:
+            kept.reporting = Attempts(last=now, succeeded=now)
+        usage.acknowledged(machine, result, now)
     else:
         raise _unreadable("it lacks the data that this request gets")
 
@@ -235,13 +261,13 @@ def _certificate(text: str, key_pem: str, now: float) -> tuple[str, float, float
     return f"{certificate.serial_number:x}", begins, ends
 
 
-def _registered(machine: Machine, request: Request, result: RegistrationResult, now: float) -> None:
+def _identity(machine: Machine, result: RegistrationResult | TrustResult, now: float) -> Identity:
+    """What came with the certificate for our new key. Raises an AnswerError."""
     record = machine.record
     if record.new_key is None:
         raise errors.ANSWER_MISMATCH(field="certificate")
     serial, begins, ends = _certificate(result.id_certificate, record.new_key, now)
-    _contact(machine, request, "OK", now)
-    record.identity = Identity(
+    return Identity(
         piid=result.product_instance_identifier,
         key=record.new_key,
         certificate=result.id_certificate,
@@ -254,11 +280,32 @@ def _registered(machine: Machine, request: Request, result: RegistrationResult, 
         export_controlled_allowed=result.export_controlled_allowed,
         registered_at=now,
     )
+
+
+def _trusted(machine: Machine, request: TrustRequest, result: TrustResult, now: float) -> None:
+    record = machine.record
+    identity = _identity(machine, result, now)
+    _contact(machine, request, "OK", now)
+    record.new_key = None
+    if record.usage is None:
+        return
+    record.usage.identity, record.usage.trust_code, record.usage.trusted_at = identity, result.trust_code, now
+    record.usage.trusting = Attempts(last=now, succeeded=now)
+    machine.log("TRUST_CODE_INSTALL_SUCCESS", now)
+    if result.policy is not None:
+        usage.take_policy(machine, result.policy, now)
+    usage.enqueue(record.usage, now)
+
+
+def _registered(machine: Machine, request: Request, result: RegistrationResult, now: float) -> None:
+    record = machine.record
+    record.identity = _identity(machine, result, now)
+    _contact(machine, request, "OK", now)
     record.new_key = record.certificate_warned = record.outside_since = None
     record.to_report = record.to_renew = False
     record.registering = Attempts(last=now, succeeded=now)
     allowed = "allowed" if result.export_controlled_allowed else "not allowed"
-    delay = timers.renewal_at(now, ends) - now
+    delay = until_renewal(record.identity, now)
     machine.registration(RegistrationEvent.ACCEPTED, now, delay=delay, allowed=allowed)
     due = 0.0 if record.to_report else timers.AUTHORIZATION_RENEWAL
     record.authorizing = Attempts(next=now + due)

@@ -7,9 +7,10 @@ for later than its longest interval allows is brought in, so that no jump silenc
 
 from __future__ import annotations
 
-from smartlic_client.protocol import timers
+from smartlic_client.protocol import timers, usage
 from smartlic_client.protocol.logs import span
 from smartlic_client.protocol.machine import Machine, until_renewal
+from smartlic_client.protocol.messages import RegistrationRequest, TrustRequest
 from smartlic_client.protocol.record import Identity, Record
 from smartlic_client.protocol.states import Authorization, AuthorizationEvent, Registration, RegistrationEvent
 
@@ -26,6 +27,7 @@ def tick(machine: Machine, now: float) -> None:
     _bring_in(machine, now)
     _evaluation(machine, now)
     _certificate(machine, now)
+    usage.tick(machine, now)
     record = machine.record
     if record.authorization in _WITH_DEADLINE and record.deadline is not None and now >= record.deadline:
         reason = "no contact since the authorization's deadline"
@@ -55,10 +57,18 @@ def _passed(at: float | None, now: float) -> bool:
 
 def _sendings(record: Record) -> list[float]:
     """The times at which something is to be sent. Whichever comes first, the message in flight goes first."""
-    if record.identity is None:
-        moments = [record.registering.next] if record.in_flight is not None else []
-    else:
+    if record.transport_off:
+        return []
+    moments = []
+    if record.identity is not None:
         moments = [record.registering.next, record.authorizing.next]
+    elif isinstance(record.in_flight, RegistrationRequest):
+        moments = [record.registering.next]
+    if record.usage is not None:
+        if isinstance(record.in_flight, TrustRequest):
+            moments.append(record.usage.trusting.next)
+        if record.usage.identity is not None:
+            moments.append(record.usage.reporting.next)
     return [at for at in moments if at is not None]
 
 
@@ -77,6 +87,8 @@ def _ends(record: Record) -> list[float]:
             moments.append(identity.valid_until - mark)
     if record.authorization in _WITH_DEADLINE and record.deadline is not None:
         moments.append(record.deadline)
+    if record.usage is not None:
+        moments.extend(usage.ends(record.usage))
     return moments
 
 

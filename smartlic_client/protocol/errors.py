@@ -156,6 +156,30 @@ NOT_IN_USE = problem(
     "See `smartlic show usage` for what it uses.",
 )
 
+USES_POLICY = problem(
+    "uses-policy",
+    CallerError,
+    "This device uses Smart Licensing Using Policy, which needs no registration.",
+    "Give it a trust code instead (`trust`), or make a device that registers.",
+)
+NO_POLICY = problem(
+    "uses-no-policy",
+    CallerError,
+    "This device registers; it does not use Smart Licensing Using Policy.",
+    "Register it, or make a device that uses policies.",
+)
+TRUSTED_ALREADY = problem(
+    "trusted-already",
+    CallerError,
+    "This device has a trust code already.",
+    "Nothing to do; force replaces it.",
+)
+BAD_INTERVAL = problem(
+    "bad-interval",
+    CallerError,
+    "{days} is not an interval of usage reports.",
+    "Give a number of days from 1 to 365.",
+)
 EXPORT_NOT_ALLOWED = problem(
     "export-controlled-not-allowed",
     CallerError,

@@ -13,8 +13,10 @@ from smartlic_client.protocol import errors, logs, timers
 from smartlic_client.protocol.logs import Logged
 from smartlic_client.protocol.messages import (
     IdCertRenewalRequest,
+    LicenseUsageRequest,
     RegistrationRequest,
     Request,
+    TrustRequest,
     request_type,
 )
 from smartlic_client.protocol.record import (
@@ -130,12 +132,29 @@ class Machine:
             self.record.communication_failed = True
             self.log("COMM_FAILED", now, reason=error.sentence)
         registering = isinstance(request, RegistrationRequest)
-        if registering or isinstance(request, IdCertRenewalRequest):
+        if isinstance(request, (TrustRequest, LicenseUsageRequest)):
+            self._usage_failed(request, error, now, delay)
+        elif registering or isinstance(request, IdCertRenewalRequest):
             if not registering or self.record.registration is Registration.IN_PROGRESS:
                 self.registration(RegistrationEvent[kind], now, delay=delay, reason=error.sentence)
         else:
             self.authorization(AuthorizationEvent[kind], now, delay=delay, reason=error.sentence)
         self._hold_back(attempts, now)
+
+    def _usage_failed(self, request: Request, error: SmartlicError, now: float, delay: float | None) -> None:
+        """A TRUST or LICENSE_USAGE did not get through; the timers are those of the tables."""
+        attempts, trusting = self.attempts(request), isinstance(request, TrustRequest)
+        standing = None if trusting else now + timers.STANDING
+        attempts.next = standing if delay is None else now + delay
+        self.usage_log(request, error, now)
+
+    def usage_log(self, request: Request, error: SmartlicError, now: float) -> None:
+        """What is logged of a TRUST or LICENSE_USAGE that failed or was refused."""
+        later = error.code in (errors.TRY_AGAIN.code, errors.ANSWER_LATER.code)
+        if isinstance(request, TrustRequest) and not later:
+            self.log("TRUST_CODE_INSTALL_FAILED", now, reason=error.sentence)
+        if error.code in (errors.MESSAGE_REJECTED.code, errors.MESSAGE_MALFORMED.code):
+            self.log("REPORTING_NOT_SUPPORTED", now)
 
     @staticmethod
     def _kind(error: SmartlicError, attempts: Attempts, chance: float) -> tuple[str, float | None]:
@@ -159,10 +178,18 @@ class Machine:
     def all_attempts(self) -> Iterator[Attempts]:
         yield self.record.registering
         yield self.record.authorizing
+        if self.record.usage is not None:
+            yield self.record.usage.trusting
+            yield self.record.usage.reporting
 
     def attempts(self, request: Request | None) -> Attempts:
+        record = self.record
+        if record.usage is not None and isinstance(request, TrustRequest):
+            return record.usage.trusting
+        if record.usage is not None and isinstance(request, LicenseUsageRequest):
+            return record.usage.reporting
         registering = isinstance(request, (RegistrationRequest, IdCertRenewalRequest))
-        return self.record.registering if registering else self.record.authorizing
+        return record.registering if registering else record.authorizing
 
     # ---- what ends a registration -------------------------------------------------------------------------
     def unregistered(self, event: RegistrationEvent, now: float, reason: str = "") -> None:
