@@ -220,13 +220,38 @@ class Device:
         custom_id: str | None = None,
         hostname_private: bool | None = None,
         version_private: bool | None = None,
+        transport_off: bool | None = None,
     ) -> None:
-        """Set the custom id ("": none) and the privacy switches. Raises bad-text."""
+        """Set custom id ("": none), privacy switches, and whether anything is sent. Raises bad-text."""
         self._run(
             self.errands.configure(
-                custom_id=custom_id, hostname_private=hostname_private, version_private=version_private
+                custom_id=custom_id,
+                hostname_private=hostname_private,
+                version_private=version_private,
+                transport_off=transport_off,
             )
         )
+
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    def use_policy(self, interval_days: int = 30) -> None:
+        """Report usage instead of registering, every so many days (1 to 365). Raises registered-already."""
+        self._run(self.errands.use_policy(interval_days))
+
+    def get_trust_code(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+        """Get a trust code with an ID token: usage reports are signed and sent with it."""
+        return self._run(self.errands.get_trust_code(token, force=force, wait=wait))
+
+    def sync_usage(self, *, wait: float = 0.0) -> Outcome:
+        """Close the open usage reports now, and send them. Raises uses-no-policy."""
+        return self._run(self.errands.sync_usage(wait=wait))
+
+    def save_usage(self) -> bytes:
+        """The usage reports that are not acknowledged, for a file: JSON. Raises uses-no-policy."""
+        return self._run(self.errands.save_usage())
+
+    def import_acknowledgement(self, data: bytes) -> None:
+        """Take an acknowledgement from a file. Raises no-trust-anchor, an AnswerError for another file."""
+        self._run(self.errands.import_acknowledgement(data))
 
     # ---- left alone ---------------------------------------------------------------------------------------
     def attend(self, *, first: bool = False) -> float | None:

@@ -204,13 +204,38 @@ class AsyncDevice:
         custom_id: str | None = None,
         hostname_private: bool | None = None,
         version_private: bool | None = None,
+        transport_off: bool | None = None,
     ) -> None:
         """As `Device.configure`."""
         await self._run(
             self.errands.configure(
-                custom_id=custom_id, hostname_private=hostname_private, version_private=version_private
+                custom_id=custom_id,
+                hostname_private=hostname_private,
+                version_private=version_private,
+                transport_off=transport_off,
             )
         )
+
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    async def use_policy(self, interval_days: int = 30) -> None:
+        """As `Device.use_policy`."""
+        await self._run(self.errands.use_policy(interval_days))
+
+    async def get_trust_code(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+        """As `Device.get_trust_code`."""
+        return await self._run(self.errands.get_trust_code(token, force=force, wait=wait))
+
+    async def sync_usage(self, *, wait: float = 0.0) -> Outcome:
+        """As `Device.sync_usage`."""
+        return await self._run(self.errands.sync_usage(wait=wait))
+
+    async def save_usage(self) -> bytes:
+        """As `Device.save_usage`."""
+        return await self._run(self.errands.save_usage())
+
+    async def import_acknowledgement(self, data: bytes) -> None:
+        """As `Device.import_acknowledgement`."""
+        await self._run(self.errands.import_acknowledgement(data))
 
     # ---- left alone ---------------------------------------------------------------------------------------
     async def attend(self, *, first: bool = False) -> float | None:

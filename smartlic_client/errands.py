@@ -30,7 +30,7 @@ from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.errors import NOT_REGISTERED_THERE
 from smartlic_client.protocol.flow import Environment, Persist, Send, Wait
 from smartlic_client.protocol.identity import IdToken
-from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest
+from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest, TrustRequest
 from smartlic_client.protocol.record import Record
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport.urls import Destination
@@ -50,6 +50,12 @@ NO_ANCHOR = problem(
     "This device has no trust anchor, so it can trust no server.",
     "Get it from the server (https://VIP:8443/trust-anchor.pem, or `smartlic-mock certificates`), compare "
     "its fingerprint, and give it: smartlic trust FILE",
+)
+TRANSPORT_OFF = problem(
+    "transport-off",
+    CallerError,
+    "This device's transport is off: it sends nothing.",
+    "Set a destination URL, or save its usage reports to a file and import the acknowledgement.",
 )
 BAD_ANCHOR = problem(
     "bad-trust-anchor",
@@ -123,6 +129,7 @@ class Errands:
         destination = Destination.parse(url, TransportKind.CALLHOME)
         self.settings.url = destination.url
         self.settings.transport = TransportKind.of_path(destination.path)
+        self.agent.configure(transport_off=False)
         yield HangUp()
         yield Persist()
         return destination
@@ -139,6 +146,7 @@ class Errands:
     def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
         """Finish what is under way, as it was meant; then register, unless that was a registration."""
         until = self._until(wait)
+        self._online()
         if isinstance(self.record.in_flight, DeregistrationRequest):
             yield from self._deregister(until)
         if isinstance(under_way := self.record.in_flight, RegistrationRequest):
@@ -196,11 +204,56 @@ class Errands:
         custom_id: str | None = None,
         hostname_private: bool | None = None,
         version_private: bool | None = None,
+        transport_off: bool | None = None,
     ) -> Errand[None]:
         """As `Agent.configure`, and saved."""
         self.agent.configure(
-            custom_id=custom_id, hostname_private=hostname_private, version_private=version_private
+            custom_id=custom_id,
+            hostname_private=hostname_private,
+            version_private=version_private,
+            transport_off=transport_off,
         )
+        yield HangUp()
+        yield Persist()
+
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    def use_policy(self, interval_days: int = 30) -> Errand[None]:
+        """As `Agent.use_policy`, and saved."""
+        self.agent.use_policy(self.environment.now(), interval_days)
+        yield Persist()
+
+    def get_trust_code(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
+        """Finish what is in flight; then ask for a trust code, unless that was one. Reports follow it."""
+        until = self._until(wait)
+        self._online()
+        if isinstance(under_way := self.record.in_flight, TrustRequest):
+            yield from self._deliver(until)
+            return Outcome(changed=True, resumed=True, token_used=under_way.id_token == token.reveal())
+        if self.record.in_flight is not None:
+            yield from self._deliver(until)
+        environment = self.environment
+        self.agent.trust(token, environment.new_key(), environment.random, force, environment.now())
+        yield from self._deliver(until)
+        return Outcome(changed=True)
+
+    def sync_usage(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Close the open usage reports, and send them where there is a trust code."""
+        self.agent.report_usage(self.environment.now())
+        yield Persist()
+        yield from self._deliver(self._until(wait))
+        return Outcome(changed=True)
+
+    def save_usage(self) -> Errand[bytes]:
+        """The file with all usage reports that are not acknowledged."""
+        content = self.agent.save_usage()
+        yield Persist()
+        return content
+
+    def import_acknowledgement(self, data: bytes) -> Errand[None]:
+        """Take a file with an acknowledgement. Raises no-trust-anchor and an AnswerError."""
+        if self.settings.anchors is None:
+            raise NO_ANCHOR()
+        self.agent.import_acknowledgement(data, self.settings.anchors.encode(), self.environment.now())
         yield Persist()
 
     def attend(self, *, first: bool = False) -> Errand[float | None]:
@@ -270,8 +323,14 @@ class Errands:
     def _until(self, wait: float) -> float | None:
         return self.environment.now() + wait if wait > 0 else None
 
+    def _online(self) -> None:
+        if self.record.transport_off:
+            raise TRANSPORT_OFF()
+
     def _deliver(self, until: float | None) -> Errand[None]:
-        if self.record.identity is None and self.record.in_flight is None:
+        record = self.record
+        known = record.identity if record.usage is None else record.usage.identity
+        if record.transport_off or (known is None and record.in_flight is None):
             return
         destination, anchors = self.destination()
         yield from flow.deliver(

@@ -92,7 +92,7 @@ def _require(machine: Machine, now: float, days: int) -> None:
         return
     at = now + days * timers.DAY
     if usage.required_at is None or at < usage.required_at:
-        usage.required_at, usage.warned = at, None
+        usage.required_at, usage.warned = at, timers.warning_due(days * timers.DAY, None)
         usage.close_at = min(usage.close_at, at)
         machine.log("REPORTING_REQUIRED", now, days=str(days))
 

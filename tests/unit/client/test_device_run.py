@@ -12,7 +12,7 @@ import pytest
 
 from smartlic_client.device import WAKE, Device, pause
 from smartlic_client.device_async import AsyncDevice
-from smartlic_client.errors import CallerError, CommunicationError, problem
+from smartlic_client.errors import AnswerError, CallerError, CommunicationError, problem
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.logs import Logged
@@ -292,3 +292,35 @@ def test_renewing_and_configuring_by_hand(emulation: Emulation) -> None:
 def test_a_driver_looks_at_the_clock_once_a_minute(at: float | None, expected: float) -> None:
     """It never sleeps past a deadline, and never longer than a minute: the clock may be set."""
     assert pause(at, NOW) == expected
+
+
+def test_usage_reports_by_network_and_by_file(emulation: Emulation) -> None:
+    """A policy instead of a registration: trust code, a report sent; then off, and a report in a file."""
+    device = emulation.device()
+    with pytest.raises(CallerError) as caught:
+        device.sync_usage()
+    assert caught.value.code == "uses-no-policy"
+    device.use_policy(30)
+    device.request(ONE, 3)
+    device.get_trust_code(emulation.server.token())
+    emulation.alone(device, NOW + 31 * DAY)
+    assert len(emulation.server.reports) == 1
+    device.configure(transport_off=True)
+    emulation.alone(device, NOW + 61 * DAY)
+    assert len(emulation.server.reports) == 1
+    assert device.save_usage().count(b'"report_id"') == 1
+    with pytest.raises(CallerError) as caught:
+        device.get_trust_code(emulation.server.token(), force=True)
+    assert caught.value.code == "transport-off"
+    device.set_destination(URL)
+    device.sync_usage()
+    assert len(emulation.server.reports) == 3
+    with pytest.raises(AnswerError):
+        device.import_acknowledgement(b"{}")
+
+
+def test_a_cslu_url_takes_the_message_of_the_smart_transport(emulation: Emulation) -> None:
+    """The URL of a local account, blanks as %20."""
+    device = emulation.device()
+    device.set_destination("https://vip/cslu/v1/pi/My%20Lab-1")
+    assert device.settings.transport.value == "smart"

@@ -19,11 +19,16 @@ from smartlic_client.protocol.messages import (
     AnswerHeader,
     IdCertRenewalRequest,
     IdCertRenewalResult,
+    LicenseUsageRequest,
+    LicenseUsageResult,
     PollRequest,
     Result,
+    TrustRequest,
+    TrustResult,
     meaning,
 )
 from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.rum import Policy, RumReport
 from smartlic_client.protocol.states import Authorization, Registration
 from tests.unit.domain.world import NOW, SOFTWARE, Server, authorities, environment, tag
 
@@ -42,6 +47,11 @@ class WholeServer(Server):
         self.results: dict[str, tuple[str, Result]] = {}
         self.renewals = 0
         self.waiting: dict[str, bytes] = {}
+        self.policy: Policy | None = None
+        self.trusted_keys: dict[str, signing.PublicKey] = {}
+        self.tokens_spent: list[str] = []
+        self.reports: dict[str, RumReport] = {}
+        self.deaf_to: set[str] = set()
 
     def post(self, raw: bytes) -> tuple[int, bytes]:
         signed = smart.decode_any_request(raw)
@@ -53,6 +63,10 @@ class WholeServer(Server):
             return 200, self.sealed(signed, data=self.renewed(signed, data))
         if isinstance(data, PollRequest):
             return 200, self.polled(signed, data)
+        if isinstance(data, TrustRequest):
+            return 200, self.trusted(signed, data)
+        if isinstance(data, LicenseUsageRequest):
+            return 200, self.reported(signed, data)
         return super().post(raw)
 
     def renewed(self, signed: smart.AnySignedRequest, data: IdCertRenewalRequest) -> Result:
@@ -72,6 +86,44 @@ class WholeServer(Server):
         )
         self.results[data.message_id] = (meaning(data), result)
         return result
+
+    def trusted(self, signed: smart.AnySignedRequest, data: TrustRequest) -> bytes:
+        """One trust code for each message id; the token's digest is noted."""
+        public_key = signing.read_csr(data.csr)
+        assert public_key is not None
+        assert signing.verify(public_key, signed.signed, signed.signature)
+        known = self.results.get(data.message_id)
+        if known is None:
+            self.tokens_spent.append(data.id_token)
+            piid = f"trust-{len(self.trusted_keys)}"
+            self.trusted_keys[piid] = public_key
+            issued = environment(self.clock(), self.chance).issue(public_key, piid)
+            result = TrustResult(
+                product_instance_identifier=piid,
+                id_certificate=issued.certificate,
+                id_certificate_chain=self.desk.id_chain,
+                smart_account="Lab Smart Account",
+                virtual_account="Default",
+                trust_code=f"code-{piid}",
+                policy=self.policy,
+            )
+            known = self.results[data.message_id] = (meaning(data), result)
+        assert known[0] == meaning(data)
+        return self.sealed(signed, piid=known[1].product_instance_identifier, data=known[1])  # type: ignore[union-attr]
+
+    def reported(self, signed: smart.AnySignedRequest, data: LicenseUsageRequest) -> bytes:
+        """Each report is kept once under its id, and has to be the same every time."""
+        key = self.trusted_keys[signed.header.product_instance_identifier]
+        assert signing.verify(key, signed.signed, signed.signature)
+        for report in data.reports:
+            report_id = report.asset_identification.report_id
+            assert self.reports.setdefault(report_id, report) == report
+        acknowledged = [
+            report.asset_identification.report_id
+            for report in data.reports
+            if report.meta.entitlement_tag not in self.deaf_to
+        ]
+        return self.sealed(signed, data=LicenseUsageResult(report_ids=acknowledged))
 
     def postpone(self, raw: bytes, poll_id: str, seconds: int | None) -> bytes:
         """Take a message, and answer it OK_POLL."""
