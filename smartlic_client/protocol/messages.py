@@ -56,6 +56,8 @@ VERSIONS: Final = ("1.3", "1.1")
 PROTOCOL_VERSION: Final = VERSIONS[0]
 CAPABILITIES: Final = ("UTILITY", "DLC", "AppHA", "MULTITIER", "EXPORT_2", "OK_TRY_AGAIN", "POLICY_USAGE")
 
+# What a store and the other side can hold: 64 bits.
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Nonce = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[0-9]+\Z")]
@@ -110,7 +112,7 @@ class RequestHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: Text = PROTOCOL_VERSION
     locale: Text = "en_US.UTF-8"
     sudi: Sudi
-    timestamp: int = 0
+    timestamp: Long = 0
     nonce: Nonce
     request_type: Text
     agent_actions: list[Text] | None = None
@@ -126,7 +128,7 @@ class RequestData(msgspec.Struct, frozen=True, kw_only=True, tag_field="request_
     `timestamp`: Unix milliseconds at sending. `sequence`: rises strictly with each new message.
     """
 
-    timestamp: int = 0
+    timestamp: Long = 0
     nonce: Nonce = "0"
     message_id: Id
     sequence: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -228,8 +230,8 @@ class RegistrationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="t
 
 class AuthorizationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="authorization"):
     entitlements: list[Enforced]
-    renewal_interval_seconds: int
-    expiry_interval_seconds: int
+    renewal_interval_seconds: Long
+    expiry_interval_seconds: Long
 
 
 class IdCertRenewalResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="id-certificate"):
@@ -278,7 +280,7 @@ Result = (
 class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: Text = PROTOCOL_VERSION
     locale: Text = "en_US.UTF-8"
-    timestamp: int = 0
+    timestamp: Long = 0
     nonce: Nonce
     request_type: Text
     product_instance_identifier: Text
@@ -287,14 +289,14 @@ class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
 class AnswerData(msgspec.Struct, frozen=True, kw_only=True):
     """`status`: OK, COMPLETE, FAILED, OK_POLL, OK_TRY_AGAIN, VERSION_TOO_HIGH. `code`: ours, of a refusal."""
 
-    timestamp: int
+    timestamp: Long
     nonce: Nonce
     message_id: Text
     status: Text
-    status_code: int = 0
+    status_code: Long = 0
     status_message: str = ""
     code: str | None = None
-    retry_time_seconds: int | None = None
+    retry_time_seconds: Long | None = None
     poll_id: str | None = None
     data: Result | None = None
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from smartlic_client.errors import CommunicationError, SmartlicError, problem
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.flow import Persist, Send, deliver
-from smartlic_client.protocol.messages import request_type
+from smartlic_client.protocol.messages import (
+    LicenseUsageRequest,
+    RegistrationRequest,
+    TrustRequest,
+    request_type,
+)
+from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.states import Authorization, Registration
 from smartlic_client.protocol.transports import TransportKind
 from tests.unit.protocol.bench import Bench
 
@@ -39,6 +49,10 @@ class Life(Bench):
     def well(self, raw: bytes) -> bytes | SmartlicError:
         return self.server.post(raw)[1]
 
+    def heard(self) -> None:
+        self.logs += [(log.at, log.name) for log in self.agent.take_logs()]
+        legal(self.record)
+
     def speak(self, network: Network | None = None) -> None:
         """Send what is to be sent, as a shell does."""
         network = network or self.well
@@ -61,9 +75,6 @@ class Life(Bench):
             self.codes.append(error.code)
         self.heard()
 
-    def heard(self) -> None:
-        self.logs += [(log.at, log.name) for log in self.agent.take_logs()]
-
     def alone(self, until: float, network: Network | None = None, limit: int = 20_000) -> None:
         """Look at the clock, do what is due, sleep until the next deadline, and so on up to `until`."""
         for _ in range(limit):
@@ -84,3 +95,32 @@ class Life(Bench):
     def logged(self, name: str) -> list[float]:
         """When it was logged."""
         return [at for at, known in self.logs if known == name]
+
+
+def legal(record: Record) -> None:
+    """What holds of a record at every moment, whatever happened."""
+    registered, flight = record.identity is not None, record.in_flight
+    registering = isinstance(flight, RegistrationRequest)
+    assert (record.registration in (Registration.IN_PROGRESS, Registration.RETRY)) == registering
+    if record.registration is Registration.COMPLETE:
+        assert registered
+    if record.registration in (Registration.NOT_REGISTERED, Registration.FAILED):
+        assert not registered
+    assert (record.new_key is not None) == isinstance(flight, (RegistrationRequest, TrustRequest))
+    in_use = any(used.count for used in record.entitlements.values())
+    assert (record.evaluation_since is not None) == (record.authorization is Authorization.EVAL)
+    assert in_use or record.authorization not in (Authorization.EVAL, Authorization.EVAL_EXPIRED)
+    assert record.evaluation_used >= 0
+    if not registered:
+        assert record.deadline is None
+        assert record.authorization in UNREGISTERED
+        assert flight is None or isinstance(flight, (RegistrationRequest, TrustRequest, LicenseUsageRequest))
+    assert record.poll_id is None or flight is not None
+    assert flight is None or flight.sequence <= record.sequence
+    assert len(record.history) <= 16
+    assert len(record.notes) <= 8
+    data = json.loads(msgspec.json.encode(record.to_data()))
+    assert Record.from_data(data).to_data() == record.to_data()
+
+
+UNREGISTERED = (Authorization.NONE, Authorization.EVAL, Authorization.EVAL_EXPIRED)
