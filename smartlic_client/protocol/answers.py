@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from smartlic_client.errors import SmartlicError
+from smartlic_client.errors import RefusedError, SmartlicError
 from smartlic_client.protocol import errors, signing, smart, timers, usage
 from smartlic_client.protocol.machine import Machine, until_renewal
 from smartlic_client.protocol.messages import (
@@ -124,7 +124,11 @@ def take(machine: Machine, sent: Outgoing, data: AnswerData, now: float) -> Answ
         _contact(machine, request, data.code or "FAILED", now)
         _refused(machine, request, errors.refusal(data.code, _words(request, data)), now)
     elif data.status in ("OK", "COMPLETE"):
-        _accepted(machine, request, data.data, now)
+        try:
+            _accepted(machine, request, data.data, now)
+        except RefusedError as error:  # believed, and of no use: sending it again would bring the same
+            _contact(machine, request, error.code, now)
+            _refused(machine, request, error, now)
     else:
         raise _unreadable(f"status {data.status!r} is none that this client knows")
     return data
@@ -257,7 +261,7 @@ def _certificate(text: str, key_pem: str, now: float) -> tuple[str, float, float
         raise errors.ANSWER_MISMATCH(field="certificate's key")
     begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
     if now >= ends:
-        raise _unreadable("its ID certificate has ended already")
+        raise errors.CERTIFICATE_ENDED()
     return f"{certificate.serial_number:x}", begins, ends
 
 

@@ -105,6 +105,12 @@ VERSION_TOO_HIGH = problem(
     "The server does not speak this version of the protocol.",
     "Update the server, or use an older release of the client.",
 )
+CERTIFICATE_ENDED = problem(
+    "id-certificate-ended",
+    RefusedError,
+    "The ID certificate in the server's answer has ended already, by this device's clock.",
+    "Check the clocks of device and server, then register again.",
+)
 POLL_UNKNOWN = problem(
     "poll-unknown",
     RefusedError,
