@@ -20,7 +20,8 @@ from mock_server.cluster import roles
 from mock_server.domain import accounts
 from mock_server.domain.state import AccountStatus
 from smartlic_client.errors import PROBLEMS
-from smartlic_client.protocol import states, timers
+from smartlic_client.protocol import states, timers, usage
+from smartlic_client.protocol.rum import RumState
 
 _REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Made by `make docs`; change the code, not this page. -->\n\n"
@@ -67,6 +68,11 @@ def machines() -> str:
             "License authorization of a product instance",
             states.mermaid(states.AUTHORIZATION, states.Authorization.NONE),
             states.rows(states.AUTHORIZATION),
+        ),
+        (
+            "A usage report (Smart Licensing Using Policy)",
+            states.mermaid(usage.REPORT, RumState.OPEN),
+            states.rows(usage.REPORT),
         ),
     )
     parts = [

@@ -31,7 +31,7 @@ from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.flow import Environment
 from smartlic_client.protocol.identity import IdToken, Udi
 from smartlic_client.protocol.logs import Logged
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.transport.urls import Destination
 
 if TYPE_CHECKING:
@@ -188,14 +188,18 @@ class Device:
         wait: float = 0.0,
         at_once: bool = True,
         export_controlled: bool = False,
+        kind: LicenseKind | None = None,
     ) -> Outcome:
         """Use `count` licenses of an entitlement from now on: the absolute count.
 
         Not `at_once`: `run` tells it two seconds later, together with other changes. `export_controlled`
-        raises export-controlled-not-allowed where the registration does not allow such features.
+        raises export-controlled-not-allowed where the registration does not allow such features. `kind`:
+        which part of a policy counts (unenforced-perpetual where nothing is said).
         """
         return self._run(
-            self.errands.request(tag, count, wait=wait, at_once=at_once, export_controlled=export_controlled)
+            self.errands.request(
+                tag, count, wait=wait, at_once=at_once, export_controlled=export_controlled, kind=kind
+            )
         )
 
     def release(self, tag: str, *, wait: float = 0.0) -> Outcome:

@@ -38,7 +38,7 @@ from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.flow import Environment
 from smartlic_client.protocol.identity import IdToken, Udi
 from smartlic_client.protocol.logs import Logged
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.transport.urls import Destination
 
 if TYPE_CHECKING:
@@ -176,10 +176,13 @@ class AsyncDevice:
         wait: float = 0.0,
         at_once: bool = True,
         export_controlled: bool = False,
+        kind: LicenseKind | None = None,
     ) -> Outcome:
         """As `Device.request`."""
         return await self._run(
-            self.errands.request(tag, count, wait=wait, at_once=at_once, export_controlled=export_controlled)
+            self.errands.request(
+                tag, count, wait=wait, at_once=at_once, export_controlled=export_controlled, kind=kind
+            )
         )
 
     async def release(self, tag: str, *, wait: float = 0.0) -> Outcome:

@@ -31,7 +31,7 @@ from smartlic_client.protocol.errors import NOT_REGISTERED_THERE
 from smartlic_client.protocol.flow import Environment, Persist, Send, Wait
 from smartlic_client.protocol.identity import IdToken
 from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest, TrustRequest
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport.urls import Destination
 
@@ -168,6 +168,7 @@ class Errands:
         wait: float = 0.0,
         at_once: bool = True,
         export_controlled: bool = False,
+        kind: LicenseKind | None = None,
     ) -> Errand[Outcome]:
         """Keep the absolute count, and tell it where the device is registered.
 
@@ -175,7 +176,7 @@ class Errands:
         """
         before = self.record.entitlements.get(tag)
         changed = (before.count if before else 0) != count
-        self.agent.request(tag, count, self.environment.now(), export_controlled=export_controlled)
+        self.agent.request(tag, count, self.environment.now(), export_controlled=export_controlled, kind=kind)
         yield Persist()
         if at_once:
             yield from self._deliver(self._until(wait))

@@ -111,12 +111,13 @@ class Agent:
         now: float,
         *,
         export_controlled: bool = False,
-        kind: LicenseKind = "unenforced-perpetual",
+        kind: LicenseKind | None = None,
     ) -> None:
         """Use `count` licenses of `tag` from now on: the absolute count; 0 releases it (rule 4).
 
         `export_controlled`: the feature needs an allowance that comes with the registration; raises
-        export-controlled-not-allowed without it. `kind`: which part of a policy counts for it.
+        export-controlled-not-allowed without it. `kind`: which part of a policy counts for it
+        (unenforced-perpetual where nothing was said).
         """
         if not 0 <= count <= MAX_COUNT:
             raise errors.BAD_COUNT(count=count)
@@ -138,7 +139,7 @@ class Agent:
             count=count,
             enforcement_mode=mode if record.usage is None else "disabled",
             export_controlled=export_controlled,
-            kind=kind,
+            kind=kind or (known.kind if known is not None else "unenforced-perpetual"),
         )
         if record.usage is not None:
             usage.used(self._machine, tag, count, now)

@@ -207,6 +207,8 @@ def _refused(machine: Machine, request: Request, error: SmartlicError, now: floa
         attempts = record.registering
     elif isinstance(request, IdCertRenewalRequest):
         machine.registration(RegistrationEvent.RENEWAL_REFUSED, now, reason=why)
+    elif isinstance(request, DeregistrationRequest):
+        attempts.next = now + timers.STANDING
     else:
         machine.authorization(AuthorizationEvent.REFUSED, now, reason=why)
         record.to_report = to_report or isinstance(request, AuthorizationRequest)

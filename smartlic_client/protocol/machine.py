@@ -12,6 +12,7 @@ from smartlic_client.errors import CommunicationError, SmartlicError
 from smartlic_client.protocol import errors, logs, timers
 from smartlic_client.protocol.logs import Logged
 from smartlic_client.protocol.messages import (
+    DeregistrationRequest,
     IdCertRenewalRequest,
     LicenseUsageRequest,
     RegistrationRequest,
@@ -132,8 +133,8 @@ class Machine:
             self.record.communication_failed = True
             self.log("COMM_FAILED", now, reason=error.sentence)
         registering = isinstance(request, RegistrationRequest)
-        if isinstance(request, (TrustRequest, LicenseUsageRequest)):
-            self._usage_failed(request, error, now, delay)
+        if isinstance(request, (TrustRequest, LicenseUsageRequest, DeregistrationRequest)):
+            self._outside_tables(request, error, now, delay)
         elif registering or isinstance(request, IdCertRenewalRequest):
             if not registering or self.record.registration is Registration.IN_PROGRESS:
                 self.registration(RegistrationEvent[kind], now, delay=delay, reason=error.sentence)
@@ -141,8 +142,10 @@ class Machine:
             self.authorization(AuthorizationEvent[kind], now, delay=delay, reason=error.sentence)
         self._hold_back(attempts, now)
 
-    def _usage_failed(self, request: Request, error: SmartlicError, now: float, delay: float | None) -> None:
-        """A TRUST or LICENSE_USAGE did not get through; the timers are those of the tables."""
+    def _outside_tables(
+        self, request: Request, error: SmartlicError, now: float, delay: float | None
+    ) -> None:
+        """What changes no state by failing: the timers are those of the tables."""
         attempts, trusting = self.attempts(request), isinstance(request, TrustRequest)
         standing = None if trusting else now + timers.STANDING
         attempts.next = standing if delay is None else now + delay

@@ -219,6 +219,34 @@ def test_an_answer_that_is_not_believed_holds_nothing_up_for_good() -> None:
     assert instance.usage == {ONE: 4}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_year_with_every_fifth_message_lost(seed: int) -> None:
+    """Requests and answers are lost, counts change: nothing is doubled, and in the end it is authorized."""
+    life = Life()
+    life.chance.seed(seed)
+    life.ask(now=NOW)
+    life.use(ONE, 1)
+
+    def network(raw: bytes) -> bytes | SmartlicError:
+        fate = life.chance.random()
+        if fate < 0.1:
+            return LOST()
+        answer = life.well(raw)
+        return LOST() if fate < 0.2 else answer
+
+    for month in range(12):
+        life.alone(NOW + (30 * month + 11) * DAY, network)
+        life.use(ONE, month % 5 + 1)
+    life.alone(NOW + YEAR, network)
+    (instance,) = life.server.state.instances.values()
+    assert instance.usage == {ONE: 11 % 5 + 1}
+    assert life.authorization() is Authorization.AUTHORIZED
+    assert life.server.renewals == 2
+    assert [token.used for token in life.server.state.tokens.values()] == [1]
+    assert set(life.codes) == {"life-lost"}
+    assert 13 <= life.count("AUTHORIZATION") <= 26
+
+
 # ---- later ------------------------------------------------------------------------------------------------
 def test_try_again_waits_as_long_as_the_server_says() -> None:
     """OK_TRY_AGAIN with 600 s: the same message, ten minutes later, with a spread of a quarter at most."""
