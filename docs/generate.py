@@ -87,7 +87,11 @@ def machines() -> str:
     parts.append("\n## How long things take\n\n| what | how long | source |\n|---|---|---|\n")
     for name, (seconds, source) in timers.DURATIONS.items():
         parts.append(f"| {name} | {_length(seconds)} | {source} |\n")
-    parts.append(f"\n## A server of the mock cluster\n\n```mermaid\n{roles.mermaid().rstrip()}\n```\n")
+    servers = (
+        ("A server of the mock cluster", roles.mermaid()),
+        ("A local account of the mock", states.mermaid(accounts.LIFE, AccountStatus.REQUESTED)),
+    )
+    parts += [f"\n## {title}\n\n```mermaid\n{drawing.rstrip()}\n```\n" for title, drawing in servers]
     return "".join(parts)
 
 

@@ -71,18 +71,22 @@ class AsyncDevice:
         self,
         folder: Keeping,
         environment: Environment | None = None,
-        resolve: Mapping[tuple[str, int], str] | None = None,
+        transport: Callable[[bytes, str | None], AsyncTransport] | None = None,
         *,
+        resolve: Mapping[tuple[str, int], str] | None = None,
         post: AsyncPost | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         on_log: Callable[[Logged], None] | None = None,
     ) -> None:
-        """Hooks as those of `Device`; `post` and `sleep` are awaited. Raises httpx-needed without `post`."""
+        """Hooks as those of `Device`; `post` and `sleep` are awaited. `transport`: makes one from anchors and
+        proxy. Raises httpx-needed where neither is given."""
         self.errands = Errands(Agent(folder.record), folder.settings, environment or SystemEnvironment())
         self._folder = folder
-        self._resolve = resolve
         self._post_instead = post
-        self._transport_kind = _transport_kind() if post is None else None
+        if transport is None and post is None:
+            kind = _transport_kind()
+            transport = partial(_new_transport, kind, resolve)
+        self._new_transport = transport
         self._sleep = sleep
         self._on_log = on_log
         self._changed = asyncio.Event()
@@ -121,7 +125,7 @@ class AsyncDevice:
         if post is None:
             _transport_kind()
         keeping = await _opened(folder, lock_timeout)
-        return cls(keeping, environment, resolve, post=post, sleep=sleep, on_log=on_log)
+        return cls(keeping, environment, resolve=resolve, post=post, sleep=sleep, on_log=on_log)
 
     @classmethod
     async def in_memory(
@@ -297,8 +301,9 @@ class AsyncDevice:
             except RemoteError as error:
                 return error
         if self._transport is None:
-            kind = self._transport_kind or _transport_kind()
-            self._transport = kind(anchors, resolve=self._resolve, proxy=self.settings.proxy)
+            if self._new_transport is None:
+                raise RuntimeError("neither `post` nor a transport")
+            self._transport = self._new_transport(anchors, self.settings.proxy)
         try:
             return (await self._transport.post(destination, step.body, step.content_type)).body
         except RemoteError as error:
@@ -355,6 +360,15 @@ async def _opened(folder: Path, lock_timeout: float) -> DeviceFolder:
             if time.monotonic() >= deadline:
                 raise
         await asyncio.sleep(_POLL)
+
+
+def _new_transport(
+    kind: type[AsyncTransport],
+    resolve: Mapping[tuple[str, int], str] | None,
+    anchors: bytes,
+    proxy: str | None,
+) -> AsyncTransport:
+    return kind(anchors, resolve=resolve, proxy=proxy)
 
 
 def _transport_kind() -> type[AsyncTransport]:

@@ -211,8 +211,8 @@ AUTHORIZATION: Final[Mapping[_Key, Step[Authorization]]] = {
 }
 
 
-def mermaid(table: Mapping[tuple[S, E], Step[S]], first: S) -> str:
-    """The table as a Mermaid state diagram; steps that change nothing are left out."""
+def mermaid(table: Mapping[tuple[S, E], Step[S]] | Mapping[tuple[S, E], S], first: S) -> str:
+    """A table of steps, or of states alone, as a Mermaid state diagram; what changes nothing is left out."""
 
     def name(state: S) -> str:
         return state.value.replace("-", "_")
@@ -222,8 +222,9 @@ def mermaid(table: Mapping[tuple[S, E], Step[S]], first: S) -> str:
     lines.extend(f"    {name(state)}: {state.value}" for state in states if "-" in state.value)
     edges: dict[tuple[S, S], list[str]] = {}
     for (state, event), step in table.items():
-        if state is not step.state:
-            edges.setdefault((state, step.state), []).append(event.value)
+        then: S = step.state if isinstance(step, Step) else step
+        if state is not then:
+            edges.setdefault((state, then), []).append(event.value)
     for (state, then), events in edges.items():
         lines.append(f"    {name(state)} --> {name(then)}: {' / '.join(events)}")
     return "\n".join(lines) + "\n"
