@@ -172,7 +172,7 @@ class Device:
         return self._run(self.errands.trust(pem))
 
     # ---- what the device does -----------------------------------------------------------------------------
-    def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+    def register(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Outcome:
         """Register with an ID token. A registration that is under way is finished first, as it was meant.
 
         Raises registered-already unless `force`. Licenses in use are reported at once; what could not be told
@@ -241,7 +241,7 @@ class Device:
         """Report usage instead of registering, every so many days (1 to 365). Raises registered-already."""
         self._run(self.errands.use_policy(interval_days))
 
-    def get_trust_code(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+    def get_trust_code(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Outcome:
         """Get a trust code with an ID token: usage reports are signed and sent with it."""
         return self._run(self.errands.get_trust_code(token, force=force, wait=wait))
 

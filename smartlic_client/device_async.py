@@ -168,7 +168,7 @@ class AsyncDevice:
         return await self._run(self.errands.trust(pem))
 
     # ---- what the device does -----------------------------------------------------------------------------
-    async def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+    async def register(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Outcome:
         """As `Device.register`."""
         return await self._run(self.errands.register(token, force=force, wait=wait))
 
@@ -228,7 +228,9 @@ class AsyncDevice:
         """As `Device.use_policy`."""
         await self._run(self.errands.use_policy(interval_days))
 
-    async def get_trust_code(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+    async def get_trust_code(
+        self, token: IdToken | str, *, force: bool = False, wait: float = 0.0
+    ) -> Outcome:
         """As `Device.get_trust_code`."""
         return await self._run(self.errands.get_trust_code(token, force=force, wait=wait))
 

@@ -143,9 +143,12 @@ class Errands:
         return anchors
 
     # ---- what the device does -----------------------------------------------------------------------------
-    def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
-        """Finish what is under way, as it was meant; then register, unless that was a registration."""
-        until = self._until(wait)
+    def register(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
+        """Finish what is under way, as it was meant; then register, unless that was a registration.
+
+        Raises token-malformed for a text that is no token.
+        """
+        until, token = self._until(wait), _token(token)
         self._online()
         if isinstance(self.record.in_flight, DeregistrationRequest):
             yield from self._deregister(until)
@@ -223,9 +226,11 @@ class Errands:
         self.agent.use_policy(self.environment.now(), interval_days)
         yield Persist()
 
-    def get_trust_code(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
+    def get_trust_code(
+        self, token: IdToken | str, *, force: bool = False, wait: float = 0.0
+    ) -> Errand[Outcome]:
         """Finish what is in flight; then ask for a trust code, unless that was one. Reports follow it."""
-        until = self._until(wait)
+        until, token = self._until(wait), _token(token)
         self._online()
         if isinstance(under_way := self.record.in_flight, TrustRequest):
             yield from self._deliver(until)
@@ -342,6 +347,10 @@ class Errands:
             to=destination.url,
             until=until,
         )
+
+
+def _token(given: IdToken | str) -> IdToken:
+    return given if isinstance(given, IdToken) else IdToken(given)
 
 
 def _read_anchors(pem: bytes) -> list[x509.Certificate]:

@@ -324,3 +324,23 @@ def test_a_cslu_url_takes_the_message_of_the_smart_transport(emulation: Emulatio
     device = emulation.device()
     device.set_destination("https://vip/cslu/v1/pi/My%20Lab-1")
     assert device.settings.transport.value == "smart"
+
+
+@pytest.mark.parametrize(
+    "spoil", ["{} ", "\n{}\n", "{0:.20} {0:.20}", "{}%", "%zz", "{:.30}", "{0}{0}", "%00", ""]
+)
+def test_a_token_as_text_is_read_strictly(emulation: Emulation, spoil: str) -> None:
+    """Blanks and line ends around it are nothing; inside it, and with broken escapes, it is no token."""
+    text = emulation.server.token().reveal()
+    device = emulation.device()
+    given = spoil.format(text)
+    if given.strip() == text:
+        device.register(given)
+        assert device.record.registration is Registration.COMPLETE
+        return
+    with pytest.raises(CallerError) as caught:
+        device.register(given)
+    assert caught.value.code == "token-malformed"
+    assert text not in str(caught.value)
+    assert device.record.in_flight is None
+    assert emulation.posted == 0
