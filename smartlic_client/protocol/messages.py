@@ -38,6 +38,7 @@ __all__ = [
     "Sudi",
     "TrustRequest",
     "TrustResult",
+    "UnknownRequest",
     "meaning",
 ]
 
@@ -200,8 +201,16 @@ ServedRequest = RegistrationRequest | AuthorizationRequest | DeregistrationReque
 Request = ServedRequest | IdCertRenewalRequest | LicenseUsageRequest | TrustRequest | PollRequest
 
 
+class UnknownRequest(RequestData, frozen=True, kw_only=True, tag=False):
+    """A request of a type that this release does not know: what every request says can be read."""
+
+    request_type: Text
+
+
 def request_type(request: RequestData) -> str:
     """The wire's name of a request, such as "REGISTRATION"."""
+    if isinstance(request, UnknownRequest):
+        return request.request_type
     return str(type(request).__struct_config__.tag)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import msgspec
 
@@ -20,6 +20,7 @@ from smartlic_client.protocol.messages import (
     RequestHeader,
     ServedRequest,
     Signature,
+    UnknownRequest,
     request_type,
 )
 
@@ -46,6 +47,8 @@ _request_envelope = msgspec.json.Decoder(RequestEnvelope)
 _request_body = msgspec.json.Decoder(RequestBody)
 _served_data = msgspec.json.Decoder(ServedRequest)
 _any_data = msgspec.json.Decoder(Request)
+_unknown_data = msgspec.json.Decoder(UnknownRequest)
+_KNOWN = {str(kind.__struct_config__.tag) for kind in get_args(Request)}
 _answer_envelope = msgspec.json.Decoder(AnswerEnvelope)
 _answer_body = msgspec.json.Decoder(AnswerBody)
 _answer_data = msgspec.json.Decoder(AnswerData)
@@ -73,7 +76,7 @@ class AnySignedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """As SignedRequest, of any request type."""
 
     header: RequestHeader
-    data: Request
+    data: Request | UnknownRequest
     signed: bytes
     signature: str
 
@@ -98,21 +101,26 @@ def encode_request(header: RequestHeader, data: Request, sign: Callable[[bytes],
 
 def decode_request(raw: bytes) -> SignedRequest:
     """Read a request. Raises Malformed. The layers must agree on nonce and request type."""
-    header, data, signed, signature = _read_request(raw, _served_data)
+    header, data, signed, signature = _read_request(raw, _served_data.decode)
     return SignedRequest(header=header, data=data, signed=signed, signature=signature)
 
 
 def decode_any_request(raw: bytes) -> AnySignedRequest:
-    """Read a request of any type. Raises Malformed."""
-    header, data, signed, signature = _read_request(raw, _any_data)
+    """Read a request of any type, also of one that this release does not know. Raises Malformed."""
+    header, data, signed, signature = _read_request(raw, _decode_any)
     return AnySignedRequest(header=header, data=data, signed=signed, signature=signature)
 
 
-def _read_request(raw: bytes, decoder: msgspec.json.Decoder[R]) -> tuple[RequestHeader, R, bytes, str]:
+def _decode_any(text: str) -> Request | UnknownRequest:
+    unknown = _unknown_data.decode(text)
+    return unknown if unknown.request_type not in _KNOWN else _any_data.decode(text)
+
+
+def _read_request(raw: bytes, decode: Callable[[str], R]) -> tuple[RequestHeader, R, bytes, str]:
     try:
         envelope = _request_envelope.decode(raw)
         body = _request_body.decode(envelope.request)
-        data = decoder.decode(body.request_data)
+        data = decode(body.request_data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Malformed(str(error)) from None
     if not body.header.nonce == body.nonce == data.nonce:
