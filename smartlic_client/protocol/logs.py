@@ -6,11 +6,12 @@ The names and severities are public. `Logged` is the event as data; `text()` giv
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import Formatter
 from typing import Final, NamedTuple
 
 import msgspec
 
-__all__ = ["CATALOGUE", "Logged", "span"]
+__all__ = ["CATALOGUE", "FIELDS", "Logged", "span"]
 
 _MANAGER = "the Cisco Smart Software Manager (CSSM)"
 
@@ -60,6 +61,13 @@ CATALOGUE: Final[Mapping[str, Entry]] = {
     "TRUST_CODE_INSTALL_FAILED": Entry(3, "The install of a new licensing trust code has failed: {reason}"),
     "POLICY_INSTALL_SUCCESS": Entry(6, "A new licensing policy was successfully installed"),
 }
+
+
+FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    name: tuple(field for _, field, _, _ in Formatter().parse(entry.text) if field)
+    for name, entry in CATALOGUE.items()
+}
+"""The fields that each text is filled with."""
 
 
 class Logged(msgspec.Struct, frozen=True, array_like=True):

@@ -57,6 +57,7 @@ class Machine:
     def __init__(self, record: Record) -> None:
         self.record = record
         self.steps = 0
+        self._udi = str(record.udi)[:200]
         self._logged: list[Logged] = []
 
     # ---- steps --------------------------------------------------------------------------------------------
@@ -221,10 +222,9 @@ class Machine:
     # ---- the log ------------------------------------------------------------------------------------------
     def log(self, name: str, now: float, **fields: str) -> None:
         """Only the fields that the text has are kept."""
-        entry = logs.CATALOGUE[name]
-        kept = {key: value[:200] for key, value in fields.items() if "{" + key + "}" in entry.text}
-        if "{udi}" in entry.text:
-            kept["udi"] = str(self.record.udi)[:200]
+        kept = {key: fields[key][:200] for key in logs.FIELDS[name] if key in fields}
+        if "udi" in logs.FIELDS[name]:
+            kept["udi"] = self._udi
         event = Logged(now, name, kept)
         self._logged.append(event)
         history = self.record.history
