@@ -20,7 +20,8 @@ from mock_server.cluster import roles
 from mock_server.domain import accounts
 from mock_server.domain.state import AccountStatus
 from smartlic_client.errors import PROBLEMS
-from smartlic_client.protocol import states
+from smartlic_client.protocol import states, timers, usage
+from smartlic_client.protocol.rum import RumState
 
 _REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Made by `make docs`; change the code, not this page. -->\n\n"
@@ -56,26 +57,51 @@ def errors() -> str:
 
 
 def machines() -> str:
-    """The state machines, drawn from their tables."""
-    drawings = (
+    """The state machines, drawn from their tables; those of a product instance cell by cell."""
+    device = (
         (
             "Registration of a product instance",
             states.mermaid(states.REGISTRATION, states.Registration.NOT_REGISTERED),
+            states.rows(states.REGISTRATION),
         ),
         (
             "License authorization of a product instance",
             states.mermaid(states.AUTHORIZATION, states.Authorization.NONE),
+            states.rows(states.AUTHORIZATION),
         ),
-        ("A server of the mock cluster", roles.mermaid()),
-        ("A local account of the mock", states.mermaid(accounts.LIFE, AccountStatus.REQUESTED)),
+        (
+            "A usage report (Smart Licensing Using Policy)",
+            states.mermaid(usage.REPORT, RumState.OPEN),
+            states.rows(usage.REPORT),
+        ),
     )
     parts = [
         "# State machines\n\n",
         _MADE,
-        "Each is one table in the code; a step that is not drawn is illegal.\n",
+        "Each is one table in the code; a step that is not drawn is illegal. A table's *timer* is when the\n"
+        "machine speaks by itself next, and *to say* is what it has to tell then, or at once. Both machines\n"
+        "share one outbox: one message is in flight, and it stays until it is answered.\n",
     ]
-    parts += [f"\n## {title}\n\n```mermaid\n{drawing.rstrip()}\n```\n" for title, drawing in drawings]
+    for title, drawing, table in device:
+        parts.append(f"\n## {title}\n\n```mermaid\n{drawing.rstrip()}\n```\n\n{table}")
+    parts.append("\n## How long things take\n\n| what | how long | source |\n|---|---|---|\n")
+    for name, (seconds, source) in timers.DURATIONS.items():
+        parts.append(f"| {name} | {_length(seconds)} | {source} |\n")
+    servers = (
+        ("A server of the mock cluster", roles.mermaid()),
+        ("A local account of the mock", states.mermaid(accounts.LIFE, AccountStatus.REQUESTED)),
+    )
+    parts += [f"\n## {title}\n\n```mermaid\n{drawing.rstrip()}\n```\n" for title, drawing in servers]
     return "".join(parts)
+
+
+def _length(seconds: float) -> str:
+    """The largest unit that it is whole in: `30 days`, `12 hours`, `2 seconds`."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if seconds >= size and seconds % size == 0:
+            count = int(seconds // size)
+            return f"{count} {unit}" + ("s" if count > 1 else "")
+    return f"{seconds:g} seconds"
 
 
 def _helps(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:

@@ -11,54 +11,57 @@ after a crash, the next call goes on with the same message. What a device does, 
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
-import msgspec
 from cryptography import x509
 
 from smartlic_client.errands import Answer, Errand, Errands, Outcome, Persist, Send, Settings, Step, Wait
-from smartlic_client.errors import CallerError, RemoteError, SmartlicError, problem
+from smartlic_client.errors import RemoteError, SmartlicError
+from smartlic_client.folders import DEFAULT_SOFTWARE_ID, NO_DEVICE, DeviceFolder, Keeping, MemoryFolder
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.flow import Environment
-from smartlic_client.protocol.identity import IdToken, Udi, printable, software_id
-from smartlic_client.protocol.record import Record
-from smartlic_client.store import Store
+from smartlic_client.protocol.identity import IdToken, Udi
+from smartlic_client.protocol.logs import Logged
+from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.transport.urls import Destination
 
 if TYPE_CHECKING:
     from smartlic_client.transport.sync import SyncTransport
 
-__all__ = ["DEFAULT_SOFTWARE_ID", "Device", "DeviceFolder", "Outcome", "Settings", "SystemEnvironment"]
+__all__ = [
+    "DEFAULT_SOFTWARE_ID",
+    "NO_DEVICE",
+    "Device",
+    "DeviceFolder",
+    "Keeping",
+    "MemoryFolder",
+    "Outcome",
+    "Post",
+    "Settings",
+    "SystemEnvironment",
+    "pause",
+]
 
-DEVICE_EXISTS = problem(
-    "device-exists",
-    CallerError,
-    "There is a device in {folder} already.",
-    "Use it, or choose another --name; `smartlic deregister` and then removing the folder ends it.",
-)
-NO_DEVICE = problem(
-    "no-device",
-    CallerError,
-    "There is no device in {folder}.",
-    "Make one: smartlic init --pid C9300-24T --sn FOC2705Y8X0 --name NAME",
-)
-NOT_A_RECORD = problem(
-    "device-unreadable",
-    CallerError,
-    "The device in {folder} cannot be read: {why}.",
-    "Its file was changed by hand or by another program: put the right one back, or make a new device.",
-)
+# A sleeping driver looks at the clock as often, in seconds: it may have been set.
+WAKE: Final = 60.0
 
-DEFAULT_SOFTWARE_ID = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
+# syslog's severities in `%SMART_LIC-<severity>-…`, for `logging`.
+_LEVELS: Final = {3: logging.ERROR, 4: logging.WARNING, 5: logging.INFO, 6: logging.INFO}
+_LOGGER: Final = logging.getLogger("smartlic")
+_LOGGER.addHandler(logging.NullHandler())  # nothing is printed unless somebody sets logging up
 
 T = TypeVar("T")
+Post = Callable[[Destination, bytes, str], bytes]
+"""Sends a body of a content type to a destination and returns the answer's; raises RemoteError."""
 
 
 class SystemEnvironment:
@@ -67,62 +70,6 @@ class SystemEnvironment:
     now = staticmethod(time.time)
     random = staticmethod(os.urandom)
     new_key = staticmethod(signing.new_key)
-
-
-class DeviceFolder:
-    """A device on disk, locked from `open` to `close`: its store, and the record and settings found there."""
-
-    def __init__(self, store: Store, lock: AbstractContextManager[None]) -> None:
-        self.store = store
-        self._lock: AbstractContextManager[None] | None = lock
-        self.record, self.settings = self.read(store)
-
-    @staticmethod
-    def create(folder: Path, udi: Udi, software: str, hostname: str | None) -> None:
-        """Raises bad-udi, bad-tag, bad-text, device-exists, and as `Store`."""
-        name = printable(hostname, "hostname") if hostname is not None else None
-        record = Record(udi=udi.validated(), software_id=software_id(software), hostname=name)
-        store = Store(folder)
-        with store.locked():
-            if store.load() is not None:
-                raise DEVICE_EXISTS(folder=str(folder))
-            store.save(_data(record, Settings()))
-
-    @classmethod
-    def open(cls, folder: Path, lock_timeout: float) -> Self:
-        """Raises no-device, store-busy, store-damaged and so on."""
-        store = _store(folder)
-        lock = store.locked(timeout=lock_timeout)
-        lock.__enter__()
-        try:
-            return cls(store, lock)
-        except BaseException:
-            lock.__exit__(None, None, None)
-            raise
-
-    @classmethod
-    def peek(cls, folder: Path) -> tuple[Record, Settings]:
-        """What is on disk, without the lock: for looking at only. Raises as `open`."""
-        return cls.read(_store(folder))
-
-    @staticmethod
-    def read(store: Store) -> tuple[Record, Settings]:
-        data = store.load()
-        if data is None:
-            raise NO_DEVICE(folder=str(store.folder))
-        try:
-            return Record.from_data(data["record"]), msgspec.convert(data["settings"], Settings)
-        except (msgspec.ValidationError, KeyError) as error:
-            raise NOT_A_RECORD(folder=str(store.folder), why=str(error)) from None
-
-    def state(self) -> dict[str, Any]:
-        """Record and settings as they are now, for `store.save`: what changes later is not in it."""
-        return _data(self.record, self.settings)
-
-    def close(self) -> None:
-        if self._lock is not None:
-            self._lock.__exit__(None, None, None)
-            self._lock = None
 
 
 class Device:
@@ -134,13 +81,22 @@ class Device:
 
     def __init__(
         self,
-        folder: DeviceFolder,
-        environment: Environment,
-        resolve: Mapping[tuple[str, int], str] | None,
+        folder: Keeping,
+        environment: Environment | None = None,
+        resolve: Mapping[tuple[str, int], str] | None = None,
+        *,
+        post: Post | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        on_log: Callable[[Logged], None] | None = None,
     ) -> None:
-        self.errands = Errands(Agent(folder.record), folder.settings, environment)
+        """Hooks for an emulator. `environment`: clock, chance and keys; `post` instead of TLS; `sleep`;
+        `on_log` hears each `%SMART_LIC-…` event, which also goes to the logger "smartlic"."""
+        self.errands = Errands(Agent(folder.record), folder.settings, environment or SystemEnvironment())
         self._folder = folder
         self._resolve = resolve
+        self._post_instead = post
+        self._sleep = sleep
+        self._on_log = on_log
         self._transport: SyncTransport | None = None
 
     @property
@@ -167,13 +123,24 @@ class Device:
         lock_timeout: float = 5.0,
         environment: Environment | None = None,
         resolve: Mapping[tuple[str, int], str] | None = None,
+        post: Post | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        on_log: Callable[[Logged], None] | None = None,
     ) -> Device:
         """Lock the folder and read the device. Raises no-device, store-busy, store-damaged and so on.
 
         `resolve` sends a (host, port) to another address before DNS knows the name; the name that is checked
-        stays the URL's.
+        stays the URL's. The other hooks are those of the constructor.
         """
-        return cls(DeviceFolder.open(folder, lock_timeout), environment or SystemEnvironment(), resolve)
+        keeping = DeviceFolder.open(folder, lock_timeout)
+        return cls(keeping, environment, resolve, post=post, sleep=sleep, on_log=on_log)
+
+    @classmethod
+    def in_memory(
+        cls, udi: Udi, *, software: str = DEFAULT_SOFTWARE_ID, hostname: str | None = None, **hooks: Any
+    ) -> Device:
+        """A device without a folder. `hooks`: those of the constructor. Raises bad-udi, bad-tag, bad-text."""
+        return cls(MemoryFolder(udi, software=software, hostname=hostname), **hooks)
 
     @classmethod
     def peek(cls, folder: Path) -> tuple[Record, Settings]:
@@ -205,7 +172,7 @@ class Device:
         return self._run(self.errands.trust(pem))
 
     # ---- what the device does -----------------------------------------------------------------------------
-    def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+    def register(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Outcome:
         """Register with an ID token. A registration that is under way is finished first, as it was meant.
 
         Raises registered-already unless `force`. Licenses in use are reported at once; what could not be told
@@ -213,9 +180,27 @@ class Device:
         """
         return self._run(self.errands.register(token, force=force, wait=wait))
 
-    def request(self, tag: str, count: int, *, wait: float = 0.0) -> Outcome:
-        """Use `count` licenses of an entitlement from now on: the absolute count."""
-        return self._run(self.errands.request(tag, count, wait=wait))
+    def request(
+        self,
+        tag: str,
+        count: int,
+        *,
+        wait: float = 0.0,
+        at_once: bool = True,
+        export_controlled: bool = False,
+        kind: LicenseKind | None = None,
+    ) -> Outcome:
+        """Use `count` licenses of an entitlement from now on: the absolute count.
+
+        Not `at_once`: `run` tells it two seconds later, together with other changes. `export_controlled`
+        raises export-controlled-not-allowed where the registration does not allow such features. `kind`:
+        which part of a policy counts (unenforced-perpetual where nothing is said).
+        """
+        return self._run(
+            self.errands.request(
+                tag, count, wait=wait, at_once=at_once, export_controlled=export_controlled, kind=kind
+            )
+        )
 
     def release(self, tag: str, *, wait: float = 0.0) -> Outcome:
         """Use no license of an entitlement any more."""
@@ -228,6 +213,80 @@ class Device:
     def deregister(self, *, wait: float = 0.0) -> Outcome:
         """De-register: local data goes even if the server cannot be told; `pending` then says why."""
         return self._run(self.errands.deregister(wait=wait))
+
+    def renew(self, *, wait: float = 0.0) -> Outcome:
+        """Renew the ID certificate now. Raises not-registered."""
+        return self._run(self.errands.renew(wait=wait))
+
+    def configure(
+        self,
+        *,
+        custom_id: str | None = None,
+        hostname_private: bool | None = None,
+        version_private: bool | None = None,
+        transport_off: bool | None = None,
+    ) -> None:
+        """Set custom id ("": none), privacy switches, and whether anything is sent. Raises bad-text."""
+        self._run(
+            self.errands.configure(
+                custom_id=custom_id,
+                hostname_private=hostname_private,
+                version_private=version_private,
+                transport_off=transport_off,
+            )
+        )
+
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    def use_policy(self, interval_days: int = 30) -> None:
+        """Report usage instead of registering, every so many days (1 to 365). Raises registered-already."""
+        self._run(self.errands.use_policy(interval_days))
+
+    def get_trust_code(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Outcome:
+        """Get a trust code with an ID token: usage reports are signed and sent with it."""
+        return self._run(self.errands.get_trust_code(token, force=force, wait=wait))
+
+    def sync_usage(self, *, wait: float = 0.0) -> Outcome:
+        """Close the open usage reports now, and send them. Raises uses-no-policy."""
+        return self._run(self.errands.sync_usage(wait=wait))
+
+    def save_usage(self) -> bytes:
+        """The usage reports that are not acknowledged, for a file: JSON. Raises uses-no-policy."""
+        return self._run(self.errands.save_usage())
+
+    def import_acknowledgement(self, data: bytes) -> None:
+        """Take an acknowledgement from a file. Raises no-trust-anchor, an AnswerError for another file."""
+        self._run(self.errands.import_acknowledgement(data))
+
+    # ---- left alone ---------------------------------------------------------------------------------------
+    def attend(self, *, first: bool = False) -> float | None:
+        """Do what is due by now, and return when to come again (Unix seconds; None: nothing is ahead).
+
+        `first`: also go on with a message that an earlier process left. Failures of the network and refusals
+        are not raised: they are in the record and in the log.
+        """
+        return self._run(self.errands.attend(first=first))
+
+    def run(
+        self, stop: threading.Event | None = None, *, token: Callable[[], IdToken | None] | None = None
+    ) -> None:
+        """Honour the timers until `stop` is set. Nothing is lost where it ends: the next `run` goes on.
+
+        `token`: asked for an ID token where the server has forgotten this device, to register it again.
+        """
+        stop, first = stop or threading.Event(), True
+        while not stop.is_set():
+            at = self.attend(first=first)
+            first = False
+            if token is not None and self.errands.forgotten() and (fresh := token()) is not None:
+                at = self._register_again(fresh)
+            stop.wait(pause(at, self.errands.environment.now()))
+
+    def _register_again(self, token: IdToken) -> float | None:
+        try:
+            self.register(token, force=True)
+        except RemoteError:
+            _LOGGER.debug("registering again failed; the record says why")
+        return self.errands.agent.next_deadline()
 
     # ---- the driver (errands, "An errand is a generator") -------------------------------------------------
     def _run(self, errand: Errand[T]) -> T:
@@ -247,16 +306,22 @@ class Device:
         if isinstance(step, Persist):
             self._save()
         elif isinstance(step, Wait):
-            time.sleep(step.seconds)
+            self._sleep(step.seconds)
         else:
             self._hang_up()
         return None
 
     def _save(self) -> None:
-        self._folder.store.save(self._folder.state())
+        self._folder.save(self._folder.state())
+        tell(self.errands.agent.take_logs(), self._on_log)
 
     def _post(self, step: Send) -> bytes | SmartlicError:
         destination, anchors = self.errands.destination()
+        if self._post_instead is not None:
+            try:
+                return self._post_instead(destination, step.body, step.content_type)
+            except RemoteError as error:
+                return error
         if self._transport is None:
             from smartlic_client.transport.sync import SyncTransport  # only what sends needs requests
 
@@ -272,12 +337,14 @@ class Device:
             self._transport = None
 
 
-def _store(folder: Path) -> Store:
-    store = Store(folder)
-    if not store.path.exists():
-        raise NO_DEVICE(folder=str(folder))
-    return store
+def pause(at: float | None, now: float) -> float:
+    """Seconds that a driver may sleep before it looks at the clock again."""
+    return WAKE if at is None else min(max(at - now, 0.0), WAKE)
 
 
-def _data(record: Record, settings: Settings) -> dict[str, Any]:
-    return {"record": record.to_data(), "settings": msgspec.to_builtins(settings)}
+def tell(logged: list[Logged], on_log: Callable[[Logged], None] | None) -> None:
+    """Hand what was logged to the logger "smartlic" and to a callback."""
+    for event in logged:
+        _LOGGER.log(_LEVELS[event.severity], "%s", event.text())
+        if on_log is not None:
+            on_log(event)

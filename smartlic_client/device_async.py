@@ -14,21 +14,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cryptography import x509
 
-from smartlic_client.device import DEFAULT_SOFTWARE_ID, Device, DeviceFolder, SystemEnvironment
+from smartlic_client.device import (
+    DEFAULT_SOFTWARE_ID,
+    Device,
+    DeviceFolder,
+    Keeping,
+    MemoryFolder,
+    SystemEnvironment,
+    pause,
+    tell,
+)
 from smartlic_client.errands import Answer, Errand, Errands, Outcome, Persist, Send, Settings, Step, Wait
 from smartlic_client.errors import BusyError, CallerError, RemoteError, SmartlicError, problem
 from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.flow import Environment
 from smartlic_client.protocol.identity import IdToken, Udi
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.logs import Logged
+from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.transport.urls import Destination
 
 if TYPE_CHECKING:
@@ -46,6 +56,8 @@ HTTPX_NEEDED = problem(
 _POLL = 0.05
 
 T = TypeVar("T")
+AsyncPost = Callable[[Destination, bytes, str], Awaitable[bytes]]
+"""As `device.Post`, awaited."""
 
 
 class AsyncDevice:
@@ -57,13 +69,27 @@ class AsyncDevice:
 
     def __init__(
         self,
-        folder: DeviceFolder,
-        environment: Environment,
-        transport: Callable[[bytes, str | None], AsyncTransport],
+        folder: Keeping,
+        environment: Environment | None = None,
+        transport: Callable[[bytes, str | None], AsyncTransport] | None = None,
+        *,
+        resolve: Mapping[tuple[str, int], str] | None = None,
+        post: AsyncPost | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        on_log: Callable[[Logged], None] | None = None,
     ) -> None:
-        self.errands = Errands(Agent(folder.record), folder.settings, environment)
+        """Hooks as those of `Device`; `post` and `sleep` are awaited. `transport`: makes one from anchors and
+        proxy. Raises httpx-needed where neither is given."""
+        self.errands = Errands(Agent(folder.record), folder.settings, environment or SystemEnvironment())
         self._folder = folder
+        self._post_instead = post
+        if transport is None and post is None:
+            kind = _transport_kind()
+            transport = partial(_new_transport, kind, resolve)
         self._new_transport = transport
+        self._sleep = sleep
+        self._on_log = on_log
+        self._changed = asyncio.Event()
         self._transport: AsyncTransport | None = None
         self._busy = asyncio.Lock()
 
@@ -91,14 +117,22 @@ class AsyncDevice:
         lock_timeout: float = 5.0,
         environment: Environment | None = None,
         resolve: Mapping[tuple[str, int], str] | None = None,
+        post: AsyncPost | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        on_log: Callable[[Logged], None] | None = None,
     ) -> Self:
         """As `Device.open`, and `aclose` ends it. Raises httpx-needed too."""
-        transport = _transport_kind()
-        return cls(
-            await _opened(folder, lock_timeout),
-            environment or SystemEnvironment(),
-            lambda anchors, proxy: transport(anchors, resolve=resolve, proxy=proxy),
-        )
+        if post is None:
+            _transport_kind()
+        keeping = await _opened(folder, lock_timeout)
+        return cls(keeping, environment, resolve=resolve, post=post, sleep=sleep, on_log=on_log)
+
+    @classmethod
+    async def in_memory(
+        cls, udi: Udi, *, software: str = DEFAULT_SOFTWARE_ID, hostname: str | None = None, **hooks: Any
+    ) -> Self:
+        """As `Device.in_memory`."""
+        return cls(MemoryFolder(udi, software=software, hostname=hostname), **hooks)
 
     @classmethod
     async def peek(cls, folder: Path) -> tuple[Record, Settings]:
@@ -134,13 +168,26 @@ class AsyncDevice:
         return await self._run(self.errands.trust(pem))
 
     # ---- what the device does -----------------------------------------------------------------------------
-    async def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Outcome:
+    async def register(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Outcome:
         """As `Device.register`."""
         return await self._run(self.errands.register(token, force=force, wait=wait))
 
-    async def request(self, tag: str, count: int, *, wait: float = 0.0) -> Outcome:
+    async def request(
+        self,
+        tag: str,
+        count: int,
+        *,
+        wait: float = 0.0,
+        at_once: bool = True,
+        export_controlled: bool = False,
+        kind: LicenseKind | None = None,
+    ) -> Outcome:
         """As `Device.request`."""
-        return await self._run(self.errands.request(tag, count, wait=wait))
+        return await self._run(
+            self.errands.request(
+                tag, count, wait=wait, at_once=at_once, export_controlled=export_controlled, kind=kind
+            )
+        )
 
     async def release(self, tag: str, *, wait: float = 0.0) -> Outcome:
         """As `Device.release`."""
@@ -154,9 +201,78 @@ class AsyncDevice:
         """As `Device.deregister`."""
         return await self._run(self.errands.deregister(wait=wait))
 
+    async def renew(self, *, wait: float = 0.0) -> Outcome:
+        """As `Device.renew`."""
+        return await self._run(self.errands.renew(wait=wait))
+
+    async def configure(
+        self,
+        *,
+        custom_id: str | None = None,
+        hostname_private: bool | None = None,
+        version_private: bool | None = None,
+        transport_off: bool | None = None,
+    ) -> None:
+        """As `Device.configure`."""
+        await self._run(
+            self.errands.configure(
+                custom_id=custom_id,
+                hostname_private=hostname_private,
+                version_private=version_private,
+                transport_off=transport_off,
+            )
+        )
+
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    async def use_policy(self, interval_days: int = 30) -> None:
+        """As `Device.use_policy`."""
+        await self._run(self.errands.use_policy(interval_days))
+
+    async def get_trust_code(
+        self, token: IdToken | str, *, force: bool = False, wait: float = 0.0
+    ) -> Outcome:
+        """As `Device.get_trust_code`."""
+        return await self._run(self.errands.get_trust_code(token, force=force, wait=wait))
+
+    async def sync_usage(self, *, wait: float = 0.0) -> Outcome:
+        """As `Device.sync_usage`."""
+        return await self._run(self.errands.sync_usage(wait=wait))
+
+    async def save_usage(self) -> bytes:
+        """As `Device.save_usage`."""
+        return await self._run(self.errands.save_usage())
+
+    async def import_acknowledgement(self, data: bytes) -> None:
+        """As `Device.import_acknowledgement`."""
+        await self._run(self.errands.import_acknowledgement(data))
+
+    # ---- left alone ---------------------------------------------------------------------------------------
+    async def attend(self, *, first: bool = False) -> float | None:
+        """As `Device.attend`."""
+        return await self._run(self.errands.attend(first=first))
+
+    async def run(
+        self, stop: asyncio.Event | None = None, *, token: Callable[[], IdToken | None] | None = None
+    ) -> None:
+        """Honour the timers until `stop` is set or the task is cancelled; other calls come in between.
+
+        `token`: as in `Device.run`.
+        """
+        stop, first = stop or asyncio.Event(), True
+        while not stop.is_set():
+            await self.attend(first=first)
+            first = False
+            if token is not None and self.errands.forgotten() and (fresh := token()) is not None:
+                with suppress(RemoteError):  # it is in the record and in the log
+                    await self.register(fresh, force=True)
+            self._changed.clear()  # what changed up to here is in the deadline
+            at = self.errands.agent.next_deadline()
+            await _any_of(stop, self._changed, seconds=pause(at, self.errands.environment.now()))
+
     # ---- the driver (errands, "An errand is a generator") -------------------------------------------------
     async def _run(self, errand: Errand[T]) -> T:
         async with self._busy:
+            self._changed.set()  # whoever sleeps by the timers looks at them again
             with closing(errand):
                 answer: Answer = None
                 while True:
@@ -171,16 +287,24 @@ class AsyncDevice:
         if isinstance(step, Send):
             return await self._post(step)
         if isinstance(step, Persist):
-            await _in_thread(partial(self._folder.store.save, self._folder.state()))
+            await _in_thread(partial(self._folder.save, self._folder.state()))
+            tell(self.errands.agent.take_logs(), self._on_log)
         elif isinstance(step, Wait):
-            await asyncio.sleep(step.seconds)
+            await self._sleep(step.seconds)
         else:
             await self._hang_up()
         return None
 
     async def _post(self, step: Send) -> bytes | SmartlicError:
         destination, anchors = self.errands.destination()
+        if self._post_instead is not None:
+            try:
+                return await self._post_instead(destination, step.body, step.content_type)
+            except RemoteError as error:
+                return error
         if self._transport is None:
+            if self._new_transport is None:
+                raise RuntimeError("neither `post` nor a transport")
             self._transport = self._new_transport(anchors, self.settings.proxy)
         try:
             return (await self._transport.post(destination, step.body, step.content_type)).body
@@ -191,6 +315,16 @@ class AsyncDevice:
         transport, self._transport = self._transport, None
         if transport is not None:
             await _whole(asyncio.ensure_future(transport.aclose()))
+
+
+async def _any_of(*events: asyncio.Event, seconds: float) -> None:
+    """Until one of them is set, or the time is over."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waiting:
+            one.cancel()
 
 
 def _in_thread(work: Callable[[], T]) -> Awaitable[T]:
@@ -228,6 +362,15 @@ async def _opened(folder: Path, lock_timeout: float) -> DeviceFolder:
             if time.monotonic() >= deadline:
                 raise
         await asyncio.sleep(_POLL)
+
+
+def _new_transport(
+    kind: type[AsyncTransport],
+    resolve: Mapping[tuple[str, int], str] | None,
+    anchors: bytes,
+    proxy: str | None,
+) -> AsyncTransport:
+    return kind(anchors, resolve=resolve, proxy=proxy)
 
 
 def _transport_kind() -> type[AsyncTransport]:

@@ -27,10 +27,11 @@ from cryptography import x509
 from smartlic_client.errors import CallerError, RefusedError, RemoteError, SmartlicError, problem
 from smartlic_client.protocol import flow
 from smartlic_client.protocol.agent import Agent
+from smartlic_client.protocol.errors import NOT_REGISTERED_THERE
 from smartlic_client.protocol.flow import Environment, Persist, Send, Wait
 from smartlic_client.protocol.identity import IdToken
-from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.messages import DeregistrationRequest, RegistrationRequest, TrustRequest
+from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport.urls import Destination
 
@@ -49,6 +50,12 @@ NO_ANCHOR = problem(
     "This device has no trust anchor, so it can trust no server.",
     "Get it from the server (https://VIP:8443/trust-anchor.pem, or `smartlic-mock certificates`), compare "
     "its fingerprint, and give it: smartlic trust FILE",
+)
+TRANSPORT_OFF = problem(
+    "transport-off",
+    CallerError,
+    "This device's transport is off: it sends nothing.",
+    "Set a destination URL, or save its usage reports to a file and import the acknowledgement.",
 )
 BAD_ANCHOR = problem(
     "bad-trust-anchor",
@@ -122,6 +129,7 @@ class Errands:
         destination = Destination.parse(url, TransportKind.CALLHOME)
         self.settings.url = destination.url
         self.settings.transport = TransportKind.of_path(destination.path)
+        self.agent.configure(transport_off=False)
         yield HangUp()
         yield Persist()
         return destination
@@ -135,9 +143,13 @@ class Errands:
         return anchors
 
     # ---- what the device does -----------------------------------------------------------------------------
-    def register(self, token: IdToken, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
-        """Finish what is under way, as it was meant; then register, unless that was a registration."""
-        until = self._until(wait)
+    def register(self, token: IdToken | str, *, force: bool = False, wait: float = 0.0) -> Errand[Outcome]:
+        """Finish what is under way, as it was meant; then register, unless that was a registration.
+
+        Raises token-malformed for a text that is no token.
+        """
+        until, token = self._until(wait), _token(token)
+        self._online()
         if isinstance(self.record.in_flight, DeregistrationRequest):
             yield from self._deregister(until)
         if isinstance(under_way := self.record.in_flight, RegistrationRequest):
@@ -146,16 +158,31 @@ class Errands:
                 return replace(done, resumed=True, token_used=under_way.id_token == token.reveal())
             except RefusedError:
                 pass  # the former token was refused: this one is another try
-        self.agent.register(token, self.environment.new_key(), self.environment.random, force)
+        self.agent.register(
+            token, self.environment.new_key(), self.environment.random, force, self.environment.now()
+        )
         return (yield from self._registered(until))
 
-    def request(self, tag: str, count: int, *, wait: float = 0.0) -> Errand[Outcome]:
-        """Keep the absolute count, and tell it where the device is registered."""
+    def request(
+        self,
+        tag: str,
+        count: int,
+        *,
+        wait: float = 0.0,
+        at_once: bool = True,
+        export_controlled: bool = False,
+        kind: LicenseKind | None = None,
+    ) -> Errand[Outcome]:
+        """Keep the absolute count, and tell it where the device is registered.
+
+        Not `at_once`: `attend` tells it two seconds later, together with other changes.
+        """
         before = self.record.entitlements.get(tag)
         changed = (before.count if before else 0) != count
-        self.agent.request(tag, count, self.environment.now())
+        self.agent.request(tag, count, self.environment.now(), export_controlled=export_controlled, kind=kind)
         yield Persist()
-        yield from self._deliver(self._until(wait))
+        if at_once:
+            yield from self._deliver(self._until(wait))
         return Outcome(changed)
 
     def report(self, *, wait: float = 0.0) -> Errand[Outcome]:
@@ -163,10 +190,95 @@ class Errands:
         until = self._until(wait)
         if isinstance(self.record.in_flight, RegistrationRequest):
             return (yield from self._registered(until))
-        self.agent.report()
+        self.agent.report(self.environment.now())
         yield Persist()
         yield from self._deliver(until)
         return Outcome(changed=False)
+
+    def renew(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Renew the ID certificate now."""
+        self.agent.renew(self.environment.now())
+        yield Persist()
+        yield from self._deliver(self._until(wait))
+        return Outcome(changed=True)
+
+    def configure(
+        self,
+        *,
+        custom_id: str | None = None,
+        hostname_private: bool | None = None,
+        version_private: bool | None = None,
+        transport_off: bool | None = None,
+    ) -> Errand[None]:
+        """As `Agent.configure`, and saved."""
+        self.agent.configure(
+            custom_id=custom_id,
+            hostname_private=hostname_private,
+            version_private=version_private,
+            transport_off=transport_off,
+        )
+        yield HangUp()
+        yield Persist()
+
+    # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
+    def use_policy(self, interval_days: int = 30) -> Errand[None]:
+        """As `Agent.use_policy`, and saved."""
+        self.agent.use_policy(self.environment.now(), interval_days)
+        yield Persist()
+
+    def get_trust_code(
+        self, token: IdToken | str, *, force: bool = False, wait: float = 0.0
+    ) -> Errand[Outcome]:
+        """Finish what is in flight; then ask for a trust code, unless that was one. Reports follow it."""
+        until, token = self._until(wait), _token(token)
+        self._online()
+        if isinstance(under_way := self.record.in_flight, TrustRequest):
+            yield from self._deliver(until)
+            return Outcome(changed=True, resumed=True, token_used=under_way.id_token == token.reveal())
+        if self.record.in_flight is not None:
+            yield from self._deliver(until)
+        environment = self.environment
+        self.agent.trust(token, environment.new_key(), environment.random, force, environment.now())
+        yield from self._deliver(until)
+        return Outcome(changed=True)
+
+    def sync_usage(self, *, wait: float = 0.0) -> Errand[Outcome]:
+        """Close the open usage reports, and send them where there is a trust code."""
+        self.agent.report_usage(self.environment.now())
+        yield Persist()
+        yield from self._deliver(self._until(wait))
+        return Outcome(changed=True)
+
+    def save_usage(self) -> Errand[bytes]:
+        """The file with all usage reports that are not acknowledged."""
+        content = self.agent.save_usage()
+        yield Persist()
+        return content
+
+    def import_acknowledgement(self, data: bytes) -> Errand[None]:
+        """Take a file with an acknowledgement. Raises no-trust-anchor and an AnswerError."""
+        if self.settings.anchors is None:
+            raise NO_ANCHOR()
+        self.agent.import_acknowledgement(data, self.settings.anchors.encode(), self.environment.now())
+        yield Persist()
+
+    def attend(self, *, first: bool = False) -> Errand[float | None]:
+        """What time has made due: states that end, warnings, and messages. Returns the next deadline.
+
+        `first`: of a driver that has just begun; what was left in flight goes on. What fails is in the record
+        and in the log, and is not raised.
+        """
+        steps = self.agent.steps
+        due = self.agent.tick(self.environment.now())
+        if first or self.agent.steps != steps:
+            yield Persist()
+        if due or (first and self.record.in_flight is not None):
+            try:
+                yield from self._deliver(None)
+            except RemoteError as error:
+                if isinstance(self.record.in_flight, DeregistrationRequest):
+                    yield from self._forget(error)
+        return self.agent.next_deadline()
 
     def deregister(self, *, wait: float = 0.0) -> Errand[Outcome]:
         """Tell the server, and forget the registration whether it heard or not."""
@@ -179,9 +291,16 @@ class Errands:
                 return (yield from self._forget(error))
         return (yield from self._deregister(until))
 
+    def forgotten(self) -> bool:
+        """Whether the server has forgotten this device, which then has to be registered again."""
+        record = self.record
+        failure = record.registering.failure
+        lost = failure is not None and failure.get("code") == NOT_REGISTERED_THERE.code
+        return lost and record.identity is None and record.in_flight is None
+
     # ---- inside -------------------------------------------------------------------------------------------
     def _deregister(self, until: float | None) -> Errand[Outcome]:
-        self.agent.deregister(self.environment.random)
+        self.agent.deregister(self.environment.random, self.environment.now())
         yield Persist()
         try:
             yield from self._deliver(until)
@@ -210,8 +329,14 @@ class Errands:
     def _until(self, wait: float) -> float | None:
         return self.environment.now() + wait if wait > 0 else None
 
+    def _online(self) -> None:
+        if self.record.transport_off:
+            raise TRANSPORT_OFF()
+
     def _deliver(self, until: float | None) -> Errand[None]:
-        if self.record.identity is None and self.record.in_flight is None:
+        record = self.record
+        known = record.identity if record.usage is None else record.usage.identity
+        if record.transport_off or (known is None and record.in_flight is None):
             return
         destination, anchors = self.destination()
         yield from flow.deliver(
@@ -222,6 +347,10 @@ class Errands:
             to=destination.url,
             until=until,
         )
+
+
+def _token(given: IdToken | str) -> IdToken:
+    return given if isinstance(given, IdToken) else IdToken(given)
 
 
 def _read_anchors(pem: bytes) -> list[x509.Certificate]:

@@ -11,6 +11,7 @@ from typing import Final
 from smartlic_client.errors import (
     AnswerError,
     CallerError,
+    CommunicationError,
     Problem,
     RefusedError,
     SmartlicError,
@@ -104,6 +105,18 @@ VERSION_TOO_HIGH = problem(
     "The server does not speak this version of the protocol.",
     "Update the server, or use an older release of the client.",
 )
+CERTIFICATE_ENDED = problem(
+    "id-certificate-ended",
+    RefusedError,
+    "The ID certificate in the server's answer has ended already, by this device's clock.",
+    "Check the clocks of device and server, then register again.",
+)
+POLL_UNKNOWN = problem(
+    "poll-unknown",
+    RefusedError,
+    "The server does not know the answer that was asked for.",
+    "Nothing to do: the device sends the message itself again.",
+)
 UNEXPECTED_FAILURE = problem(
     "server-failed",
     RefusedError,
@@ -147,6 +160,51 @@ NOT_IN_USE = problem(
     CallerError,
     "This device does not use {tag}.",
     "See `smartlic show usage` for what it uses.",
+)
+
+USES_POLICY = problem(
+    "uses-policy",
+    CallerError,
+    "This device uses Smart Licensing Using Policy, which needs no registration.",
+    "Give it a trust code instead (`trust`), or make a device that registers.",
+)
+NO_POLICY = problem(
+    "uses-no-policy",
+    CallerError,
+    "This device registers; it does not use Smart Licensing Using Policy.",
+    "Register it, or make a device that uses policies.",
+)
+TRUSTED_ALREADY = problem(
+    "trusted-already",
+    CallerError,
+    "This device has a trust code already.",
+    "Nothing to do; force replaces it.",
+)
+BAD_INTERVAL = problem(
+    "bad-interval",
+    CallerError,
+    "{days} is not an interval of usage reports.",
+    "Give a number of days from 1 to 365.",
+)
+EXPORT_NOT_ALLOWED = problem(
+    "export-controlled-not-allowed",
+    CallerError,
+    "This device may not use export-controlled features.",
+    "Register it with an ID token that allows them.",
+)
+
+# ---- answers that come later ------------------------------------------------------------------------------
+TRY_AGAIN = problem(
+    "server-asks-for-time",
+    CommunicationError,
+    "The server asks to try again later.",
+    "Nothing to do: the message stays and is sent again.",
+)
+ANSWER_LATER = problem(
+    "answer-not-ready",
+    CommunicationError,
+    "The server has the message, and needs time for its answer.",
+    "Nothing to do: the answer is asked for again.",
 )
 
 # ---- answers that cannot be believed ----------------------------------------------------------------------
@@ -206,6 +264,7 @@ REFUSALS: Final[dict[str, Problem]] = {
         MESSAGE_ID_REUSED,
         MESSAGE_MALFORMED,
         VERSION_TOO_HIGH,
+        POLL_UNKNOWN,
     )
 }
 

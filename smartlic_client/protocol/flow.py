@@ -106,9 +106,9 @@ def deliver(
                 raise TypeError("a driver answers Send with bytes or an error")
             agent.receive(sent, unpack(kind, outcome), anchors, environment.now())
         except (CommunicationError, AnswerError) as error:
-            agent.lost(error, environment.now())
-            yield Persist()
             chance = environment.random(1)[0] / 256
+            agent.lost(error, environment.now(), chance)
+            yield Persist()
             delay = back_off(attempt, chance, error.retry_after)
             attempt += 1
             final = not isinstance(error, CommunicationError) or until is None

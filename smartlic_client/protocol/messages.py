@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from smartlic_client.protocol.identity import Count, Tag, Udi
+from smartlic_client.protocol.rum import Policy, RumReport
 
 __all__ = [
     "Acknowledged",
@@ -23,12 +24,21 @@ __all__ = [
     "DeregistrationRequest",
     "EntitlementUse",
     "HelloRequest",
+    "IdCertRenewalRequest",
+    "IdCertRenewalResult",
+    "LicenseUsageRequest",
+    "LicenseUsageResult",
+    "PollRequest",
     "RegistrationRequest",
     "RegistrationResult",
     "Request",
     "RequestData",
     "Result",
+    "ServedRequest",
     "Sudi",
+    "TrustRequest",
+    "TrustResult",
+    "UnknownRequest",
     "meaning",
 ]
 
@@ -38,9 +48,17 @@ MAX_MESSAGE: Final = 1024 * 1024
 MAX_ENTITLEMENTS: Final = 1000
 """Different licenses that one product instance may use: they travel in one message."""
 
-PROTOCOL_VERSION: Final = "1.3"
+MAX_REPORTS: Final = 100
+"""Usage reports of one message; more travel in the next one."""
+
+VERSIONS: Final = ("1.3", "1.1")
+"""What this release speaks, newest first; VERSION_TOO_HIGH takes one step down."""
+
+PROTOCOL_VERSION: Final = VERSIONS[0]
 CAPABILITIES: Final = ("UTILITY", "DLC", "AppHA", "MULTITIER", "EXPORT_2", "OK_TRY_AGAIN", "POLICY_USAGE")
 
+# What a store and the other side can hold: 64 bits.
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Nonce = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[0-9]+\Z")]
@@ -95,7 +113,7 @@ class RequestHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: Text = PROTOCOL_VERSION
     locale: Text = "en_US.UTF-8"
     sudi: Sudi
-    timestamp: int = 0
+    timestamp: Long = 0
     nonce: Nonce
     request_type: Text
     agent_actions: list[Text] | None = None
@@ -111,7 +129,7 @@ class RequestData(msgspec.Struct, frozen=True, kw_only=True, tag_field="request_
     `timestamp`: Unix milliseconds at sending. `sequence`: rises strictly with each new message.
     """
 
-    timestamp: int = 0
+    timestamp: Long = 0
     nonce: Nonce = "0"
     message_id: Id
     sequence: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
@@ -148,11 +166,51 @@ class HelloRequest(RequestData, frozen=True, kw_only=True, tag="HELLO"):
     pass
 
 
-Request = RegistrationRequest | AuthorizationRequest | DeregistrationRequest | HelloRequest
+class IdCertRenewalRequest(RequestData, frozen=True, kw_only=True, tag="ID_CERT_RENEWAL"):
+    """`csr`: for the key of the ID certificate that is renewed, so that a repeat is signed by a known key."""
+
+    csr: Annotated[str, msgspec.Meta(max_length=8192)]
+
+
+class LicenseUsageRequest(RequestData, frozen=True, kw_only=True, tag="LICENSE_USAGE"):
+    """Closed usage reports; they never change once they are closed."""
+
+    reports: Annotated[list[RumReport], msgspec.Meta(max_length=MAX_REPORTS)]
+
+
+class TrustRequest(RequestData, frozen=True, kw_only=True, tag="TRUST"):
+    """Asks for a trust code. As in a registration, the message is known and signed by the key of `csr`."""
+
+    id_token: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+    csr: Annotated[str, msgspec.Meta(max_length=8192)]
+    force: bool = False
+
+    def __repr__(self) -> str:
+        return f"TrustRequest(message_id={self.message_id!r}, id_token=secret)"
+
+
+class PollRequest(RequestData, frozen=True, kw_only=True, tag="POLL"):
+    """Asks for the answer to the message that got OK_POLL: `message_id` and `sequence` are those of it."""
+
+    poll_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
+ServedRequest = RegistrationRequest | AuthorizationRequest | DeregistrationRequest | HelloRequest
+"""What `smart.decode_request` reads: a server that answers more reads with `smart.decode_any_request`."""
+
+Request = ServedRequest | IdCertRenewalRequest | LicenseUsageRequest | TrustRequest | PollRequest
+
+
+class UnknownRequest(RequestData, frozen=True, kw_only=True, tag=False):
+    """A request of a type that this release does not know: what every request says can be read."""
+
+    request_type: Text
 
 
 def request_type(request: RequestData) -> str:
     """The wire's name of a request, such as "REGISTRATION"."""
+    if isinstance(request, UnknownRequest):
+        return request.request_type
     return str(type(request).__struct_config__.tag)
 
 
@@ -181,21 +239,57 @@ class RegistrationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="t
 
 class AuthorizationResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="authorization"):
     entitlements: list[Enforced]
-    renewal_interval_seconds: int
-    expiry_interval_seconds: int
+    renewal_interval_seconds: Long
+    expiry_interval_seconds: Long
+
+
+class IdCertRenewalResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="id-certificate"):
+    """The new ID certificate, in the form of a registration's."""
+
+    id_certificate: str
+    id_certificate_chain: list[str]
+
+
+class LicenseUsageResult(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="usage-acknowledged"
+):
+    """Each report that the server has; a policy only where it is a new one."""
+
+    report_ids: list[Id]
+    policy: Policy | None = None
+
+
+class TrustResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="trust"):
+    """What a registration brings, and the trust code and policy of Smart Licensing Using Policy."""
+
+    product_instance_identifier: Id
+    id_certificate: str
+    id_certificate_chain: list[str]
+    smart_account: str
+    virtual_account: str
+    trust_code: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    policy: Policy | None = None
+    export_controlled_allowed: bool = False
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="acknowledged"):
     pass
 
 
-Result = RegistrationResult | AuthorizationResult | Acknowledged
+Result = (
+    RegistrationResult
+    | AuthorizationResult
+    | Acknowledged
+    | IdCertRenewalResult
+    | LicenseUsageResult
+    | TrustResult
+)
 
 
 class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
     version: Text = PROTOCOL_VERSION
     locale: Text = "en_US.UTF-8"
-    timestamp: int = 0
+    timestamp: Long = 0
     nonce: Nonce
     request_type: Text
     product_instance_identifier: Text
@@ -204,14 +298,14 @@ class AnswerHeader(msgspec.Struct, frozen=True, kw_only=True):
 class AnswerData(msgspec.Struct, frozen=True, kw_only=True):
     """`status`: OK, COMPLETE, FAILED, OK_POLL, OK_TRY_AGAIN, VERSION_TOO_HIGH. `code`: ours, of a refusal."""
 
-    timestamp: int
+    timestamp: Long
     nonce: Nonce
     message_id: Text
     status: Text
-    status_code: int = 0
+    status_code: Long = 0
     status_message: str = ""
     code: str | None = None
-    retry_time_seconds: int | None = None
+    retry_time_seconds: Long | None = None
     poll_id: str | None = None
     data: Result | None = None
 

@@ -6,15 +6,35 @@ belongs in a file that only its owner can read, and its `repr` shows none of the
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from smartlic_client.protocol.identity import Count, Udi
-from smartlic_client.protocol.messages import Request
+from smartlic_client.protocol.logs import Logged
+from smartlic_client.protocol.messages import PROTOCOL_VERSION, Request
+from smartlic_client.protocol.rum import CISCO_DEFAULT, Policy, RumState
 from smartlic_client.protocol.states import Authorization, Registration
 
-__all__ = ["Entitlement", "Identity", "Record"]
+__all__ = [
+    "Attempts",
+    "Entitlement",
+    "Identity",
+    "KeptReport",
+    "LicenseKind",
+    "Note",
+    "OpenReport",
+    "Record",
+    "Span",
+    "Usage",
+]
+
+# Kept for `show license eventlog` and `history message`; older ones go.
+MAX_HISTORY = 16
+MAX_NOTES = 8
+
+
+LicenseKind = Literal["unenforced-perpetual", "unenforced-subscription", "enforced", "export"]
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +51,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     virtual_account: str
     export_controlled_allowed: bool
     registered_at: float
+    renewed_at: float | None = None
 
     def __repr__(self) -> str:
         return f"Identity({self.piid}, key=secret)"
@@ -41,15 +62,90 @@ class Entitlement(msgspec.Struct, kw_only=True):
 
     count: Count
     enforcement_mode: str = "waiting"
+    export_controlled: bool = False
+    # Which part of a policy it falls under.
+    kind: LicenseKind = "unenforced-perpetual"
 
 
 class Attempts(msgspec.Struct, kw_only=True):
-    """Last and next attempt of something that repeats, and why the last one failed (None: it did not)."""
+    """Last and next attempt of something that repeats, and why the last one failed (None: it did not).
+
+    `next`: the machine's timer. `tries`: how often communication failed in a row.
+    """
 
     last: float | None = None
     succeeded: float | None = None
     next: float | None = None
     failure: dict[str, Any] | None = None
+    tries: int = 0
+
+
+class Note(msgspec.Struct, frozen=True, array_like=True):
+    """A message that was answered, or could not be: for `show license history message`.
+
+    `outcome`: the answer's status, or the code of what came instead.
+    """
+
+    at: float
+    request_type: str
+    message_id: str
+    outcome: str
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """`count` licenses from `start` to `end`."""
+
+    start: float
+    end: float
+    count: Count
+
+
+class OpenReport(msgspec.Struct, kw_only=True):
+    """What is measured for one license: the spans that ended, and the count since the last one."""
+
+    report_id: str
+    opened_at: float
+    since: float
+    count: Count = 0
+    spans: list[Span] = msgspec.field(default_factory=list)
+
+
+class KeptReport(msgspec.Struct, kw_only=True):
+    """A usage report that is closed: `text` is what was signed, and never changes."""
+
+    report_id: str
+    tag: str
+    state: RumState
+    closed_at: float
+    text: str = ""
+
+
+class Usage(msgspec.Struct, kw_only=True):
+    """Smart Licensing Using Policy. `identity` came with the trust code, and signs what is reported.
+
+    `required_at`: an acknowledgement is needed until then. `close_at`: open reports are closed then.
+    """
+
+    policy: Policy = CISCO_DEFAULT
+    policy_installed_at: float | None = None
+    interval_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+    identity: Identity | None = None
+    trust_code: str | None = None
+    trusted_at: float | None = None
+    trusting: Attempts = msgspec.field(default_factory=Attempts)
+    reporting: Attempts = msgspec.field(default_factory=Attempts)
+    close_at: float = 0.0
+    required_at: float | None = None
+    acknowledged_at: float | None = None
+    warned: float | None = None
+    numbered: int = 0
+    open: dict[str, OpenReport] = msgspec.field(default_factory=dict)
+    reports: list[KeptReport] = msgspec.field(default_factory=list)
+    # Ids of what is to be sent.
+    queue: list[str] = msgspec.field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"Usage({self.policy.name}, {len(self.open)} open, {len(self.reports)} closed)"
 
 
 class Record(msgspec.Struct, kw_only=True):
@@ -61,6 +157,7 @@ class Record(msgspec.Struct, kw_only=True):
     sequence: Annotated[int, msgspec.Meta(ge=0)] = 0
     sent: Annotated[int, msgspec.Meta(ge=0)] = 0
     registration: Registration = Registration.NOT_REGISTERED
+    # Of the registration; and once there is one, of its ID certificate's renewal.
     registering: Attempts = msgspec.field(default_factory=Attempts)
     identity: Identity | None = None
     # The key of the certificate request that is under way.
@@ -75,6 +172,28 @@ class Record(msgspec.Struct, kw_only=True):
     in_flight: Request | None = None
     evaluation_used: float = 0.0
     evaluation_since: float | None = None
+    # Seconds that were left at the last warning.
+    evaluation_warned: float | None = None
+    certificate_warned: float | None = None
+    # The clock has been outside the ID certificate's validity since then.
+    outside_since: float | None = None
+    to_renew: bool = False
+    # The server has the message in flight, and will have the answer later, under this name.
+    poll_id: str | None = None
+    # What the server speaks (VERSION_TOO_HIGH takes one step down).
+    protocol_version: str = PROTOCOL_VERSION
+    software_version: str | None = None
+    # Privacy switches: what is withheld from messages.
+    hostname_private: bool = False
+    version_private: bool = False
+    # Nothing is sent by itself: reports go into files.
+    transport_off: bool = False
+    # None: the device registers, and does not use policies.
+    usage: Usage | None = None
+    ready: bool = False
+    communication_failed: bool = False
+    history: list[Logged] = msgspec.field(default_factory=list)
+    notes: list[Note] = msgspec.field(default_factory=list)
 
     def __repr__(self) -> str:
         return f"Record({self.udi}, {self.registration}, {self.authorization})"

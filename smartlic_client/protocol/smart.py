@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar, get_args
 
 import msgspec
 
@@ -14,16 +15,22 @@ from smartlic_client.protocol.messages import (
     AnswerHeader,
     Request,
     RequestBody,
+    RequestData,
     RequestEnvelope,
     RequestHeader,
+    ServedRequest,
     Signature,
+    UnknownRequest,
+    request_type,
 )
 
 __all__ = [
+    "AnySignedRequest",
     "Malformed",
     "SignedAnswer",
     "SignedRequest",
     "decode_answer",
+    "decode_any_request",
     "decode_error_map",
     "decode_request",
     "encode_answer",
@@ -33,10 +40,15 @@ __all__ = [
 
 CONTENT_TYPE = "application/json"
 
+R = TypeVar("R", bound=RequestData)
+
 _encode = msgspec.json.Encoder().encode
 _request_envelope = msgspec.json.Decoder(RequestEnvelope)
 _request_body = msgspec.json.Decoder(RequestBody)
-_request_data = msgspec.json.Decoder(Request)
+_served_data = msgspec.json.Decoder(ServedRequest)
+_any_data = msgspec.json.Decoder(Request)
+_unknown_data = msgspec.json.Decoder(UnknownRequest)
+_KNOWN = {str(kind.__struct_config__.tag) for kind in get_args(Request)}
 _answer_envelope = msgspec.json.Decoder(AnswerEnvelope)
 _answer_body = msgspec.json.Decoder(AnswerBody)
 _answer_data = msgspec.json.Decoder(AnswerData)
@@ -51,13 +63,25 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it was read: its parts, and the exact bytes that the signature covers."""
 
     header: RequestHeader
-    data: Request
+    data: ServedRequest
     signed: bytes
     signature: str
 
     def __repr__(self) -> str:
         """Without `signed`: it holds the ID token of a registration."""
         return f"SignedRequest({self.header!r}, {self.data!r})"
+
+
+class AnySignedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """As SignedRequest, of any request type."""
+
+    header: RequestHeader
+    data: Request | UnknownRequest
+    signed: bytes
+    signature: str
+
+    def __repr__(self) -> str:
+        return f"AnySignedRequest({self.header!r}, {self.data!r})"
 
 
 class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,23 +101,33 @@ def encode_request(header: RequestHeader, data: Request, sign: Callable[[bytes],
 
 def decode_request(raw: bytes) -> SignedRequest:
     """Read a request. Raises Malformed. The layers must agree on nonce and request type."""
+    header, data, signed, signature = _read_request(raw, _served_data.decode)
+    return SignedRequest(header=header, data=data, signed=signed, signature=signature)
+
+
+def decode_any_request(raw: bytes) -> AnySignedRequest:
+    """Read a request of any type, also of one that this release does not know. Raises Malformed."""
+    header, data, signed, signature = _read_request(raw, _decode_any)
+    return AnySignedRequest(header=header, data=data, signed=signed, signature=signature)
+
+
+def _decode_any(text: str) -> Request | UnknownRequest:
+    unknown = _unknown_data.decode(text)
+    return unknown if unknown.request_type not in _KNOWN else _any_data.decode(text)
+
+
+def _read_request(raw: bytes, decode: Callable[[str], R]) -> tuple[RequestHeader, R, bytes, str]:
     try:
         envelope = _request_envelope.decode(raw)
         body = _request_body.decode(envelope.request)
-        data = _request_data.decode(body.request_data)
+        data = decode(body.request_data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Malformed(str(error)) from None
-    kind = type(data).__struct_config__.tag
     if not body.header.nonce == body.nonce == data.nonce:
         raise Malformed("the layers carry different nonces")
-    if body.header.request_type != kind:
+    if body.header.request_type != request_type(data):
         raise Malformed("the layers carry different request types")
-    return SignedRequest(
-        header=body.header,
-        data=data,
-        signed=_bytes(envelope.request),
-        signature=envelope.signature.value,
-    )
+    return body.header, data, _bytes(envelope.request), envelope.signature.value
 
 
 def encode_answer(

@@ -201,7 +201,7 @@ def test_a_save_is_finished_before_its_call_is_cancelled(
 
     async def main() -> None:
         async with await AsyncDevice.open(folder) as device:
-            gate = Gate(monkeypatch, device._folder.store, "save")
+            gate = Gate(monkeypatch, device._folder, "save")
             await _cancel_inside(gate, asyncio.create_task(device.set_destination(URL.format(7))))
             assert state(folder)["settings"]["url"] == device.settings.url == URL.format(7)
             await device.request(DNA, 1)

@@ -18,11 +18,30 @@ from smartlic_client.protocol.messages import (
     Enforced,
     EntitlementUse,
     HelloRequest,
+    IdCertRenewalRequest,
+    IdCertRenewalResult,
+    LicenseUsageRequest,
+    LicenseUsageResult,
+    PollRequest,
     RegistrationRequest,
     RegistrationResult,
     RequestHeader,
     Sudi,
+    TrustRequest,
+    TrustResult,
     request_type,
+)
+from smartlic_client.protocol.rum import (
+    Asset,
+    AssetIdentification,
+    Instance,
+    Measurement,
+    Meta,
+    Policy,
+    Reporting,
+    ReportSignature,
+    RumReport,
+    Value,
 )
 
 texts = st.text(max_size=40)
@@ -62,8 +81,42 @@ requests = st.one_of(
 )
 
 
+_moments = st.integers(0, 2**40)
+_reports = st.builds(
+    RumReport,
+    asset_identification=st.builds(
+        AssetIdentification,
+        report_id=ids,
+        asset=st.builds(Asset, name=texts),
+        instance=st.builds(Instance, sudi=st.dictionaries(texts, texts, max_size=3)),
+    ),
+    meta=st.builds(Meta, entitlement_tag=ids, software_version=optional),
+    measurements=st.lists(
+        st.builds(
+            Measurement,
+            log_time=_moments,
+            start_time=_moments,
+            end_time=_moments,
+            sample_interval=_moments,
+            num_samples=_moments,
+            meta=st.just({}),
+            value=st.builds(Value, value=st.integers(0, 2**63 - 1).map(str)),
+        ),
+        max_size=3,
+    ),
+    signature=st.none() | st.builds(ReportSignature, key=optional, value=texts),
+)
+
+any_requests = requests | st.one_of(
+    st.builds(IdCertRenewalRequest, **_common, csr=texts),
+    st.builds(LicenseUsageRequest, **_common, reports=st.lists(_reports, max_size=3)),
+    st.builds(TrustRequest, **_common, id_token=ids, csr=texts, force=st.booleans()),
+    st.builds(PollRequest, **_common, poll_id=ids),
+)
+
+
 @st.composite
-def messages(draw: st.DrawFn) -> tuple[RequestHeader, Any]:
+def messages(draw: st.DrawFn, requests: st.SearchStrategy[Any] = requests) -> tuple[RequestHeader, Any]:
     """A request and the header that belongs to it."""
     request = draw(requests)
     header = RequestHeader(
@@ -82,7 +135,23 @@ def messages(draw: st.DrawFn) -> tuple[RequestHeader, Any]:
     return header, request
 
 
+_days = st.integers(0, 3650)
+_reportings = st.builds(Reporting, first=_days, frequency=_days, on_change=_days)
+_policies = st.builds(Policy, name=texts, unenforced_perpetual=_reportings, export=_reportings)
+
 results = st.one_of(
+    st.builds(IdCertRenewalResult, id_certificate=texts, id_certificate_chain=st.lists(texts, max_size=3)),
+    st.builds(LicenseUsageResult, report_ids=st.lists(ids, max_size=3), policy=st.none() | _policies),
+    st.builds(
+        TrustResult,
+        product_instance_identifier=ids,
+        id_certificate=texts,
+        id_certificate_chain=st.lists(texts, max_size=3),
+        smart_account=texts,
+        virtual_account=texts,
+        trust_code=ids,
+        policy=st.none() | _policies,
+    ),
     st.builds(
         RegistrationResult,
         product_instance_identifier=ids,

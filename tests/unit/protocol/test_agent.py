@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -15,12 +14,12 @@ from hypothesis import strategies as st
 
 from smartlic_client.errors import AnswerError, CallerError, RefusedError, SmartlicError
 from smartlic_client.protocol import errors, signing, smart
-from smartlic_client.protocol.agent import Agent, Outgoing
+from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.identity import MAX_COUNT, IdToken, Udi
 from smartlic_client.protocol.messages import (
     MAX_ENTITLEMENTS,
+    VERSIONS,
     Acknowledged,
-    AnswerData,
     AuthorizationRequest,
     DeregistrationRequest,
     RegistrationRequest,
@@ -28,94 +27,10 @@ from smartlic_client.protocol.messages import (
 )
 from smartlic_client.protocol.record import Record
 from smartlic_client.protocol.states import Authorization, Registration
-from tests.unit.domain.world import NOW, SOFTWARE, Server, authorities, new_authorities, tag
+from tests.unit.domain.world import NOW, SOFTWARE, authorities, new_authorities, tag
+from tests.unit.protocol.bench import DAY, ONE, TWO, Bench, forged, refusing
 
-DAY = 86400.0
 FOREIGN = new_authorities()
-ONE, TWO = tag(1), tag(2)
-
-
-class Bench:
-    """One device and its server, one message at a time."""
-
-    def __init__(self, **fields: Any) -> None:
-        self.time = NOW
-        self.chance = random.Random(3)
-        self.server = Server(lambda: self.time, self.chance)
-        for what in (ONE, TWO):
-            self.server.purchase(what, 5)
-        self.token = self.server.token()
-        udi = Udi(pid="C9300-24T", sn="FOC1")
-        self.agent = Agent(Record(udi=udi, software_id=SOFTWARE, **fields))
-
-    @property
-    def record(self) -> Record:
-        return self.agent.record
-
-    def authorization(self) -> Authorization:
-        return self.record.authorization
-
-    def registration(self) -> Registration:
-        return self.record.registration
-
-    def say(self) -> Outgoing:
-        sent = self.agent.next_request(self.time, self.chance.randbytes)
-        assert sent is not None
-        return sent
-
-    def answer(self, sent: Outgoing) -> bytes:
-        return self.server.post(sent.body)[1]
-
-    def hear(self, sent: Outgoing, body: bytes) -> AnswerData | None:
-        return self.agent.receive(sent, body, self.server.anchors, self.time)
-
-    def turn(self) -> AnswerData | None:
-        sent = self.say()
-        return self.hear(sent, self.answer(sent))
-
-    def ask(self, *, force: bool = False, token: IdToken | None = None, kind: str = "ec") -> None:
-        self.agent.register(token or self.token, signing.new_key(kind), self.chance.randbytes, force)
-
-    def registered(self) -> Bench:
-        self.ask()
-        self.turn()
-        return self
-
-    def restart(self) -> None:
-        self.agent = Agent(Record.from_data(json.loads(json.dumps(self.record.to_data()))))
-
-    def use(self, what: str, count: int) -> None:
-        self.agent.request(what, count, self.time)
-
-
-def forged(
-    body: bytes,
-    *,
-    header: dict[str, Any] | None = None,
-    data: dict[str, Any] | None = None,
-    text: Callable[[bytes], bytes] = lambda text: text,
-    world: Any = None,
-) -> bytes:
-    """The answer with fields replaced, and signed as a server does: by `world`, the right one by default.
-
-    `text` changes what is sent after it was signed.
-    """
-    read = smart.decode_answer(body)
-    signer = world or authorities()
-    key = signing.load_key(signer.answers.key_pem.decode())
-    raw = smart.encode_answer(
-        msgspec.structs.replace(read.answer.header, **(header or {})),
-        msgspec.structs.replace(read.answer.data, **(data or {})),
-        lambda signed: signing.sign(key, signed),
-        signer.answers.der_chain,
-    )
-    envelope = json.loads(raw)
-    envelope["response"] = text(envelope["response"].encode()).decode()
-    return json.dumps(envelope).encode()
-
-
-def refusing(body: bytes, code: str | None, message: str = "no") -> bytes:
-    return forged(body, data={"status": "FAILED", "code": code, "status_message": message, "data": None})
 
 
 # ---- rule 5: which answers count --------------------------------------------------------------------------
@@ -489,14 +404,24 @@ def test_an_unknown_refusal_is_shown_with_the_servers_words() -> None:
         assert bench.registration() is Registration.FAILED
 
 
-def test_a_version_that_is_too_high_is_a_refusal() -> None:
-    """VERSION_TOO_HIGH ends the message: sending it again would not help."""
+def test_a_version_that_is_too_high_is_stepped_down_and_then_a_refusal() -> None:
+    """VERSION_TOO_HIGH: the same message in the next lower version; below the lowest it ends the message."""
     bench = _reporting()
+    asked = []
+    for _ in VERSIONS[1:]:
+        sent = bench.say()
+        asked.append(sent)
+        bench.hear(sent, forged(bench.answer(sent), data={"status": "VERSION_TOO_HIGH", "data": None}))
+        assert bench.record.in_flight == sent.request
     sent = bench.say()
+    asked.append(sent)
+    assert [smart.decode_request(one.body).header.version for one in asked] == list(VERSIONS)
     with pytest.raises(RefusedError) as caught:
         bench.hear(sent, forged(bench.answer(sent), data={"status": "VERSION_TOO_HIGH", "data": None}))
     assert caught.value.code == "version-too-high"
     assert bench.record.in_flight is None
+    bench.ask(force=True)
+    assert smart.decode_request(bench.say().body).header.version == VERSIONS[0]
 
 
 def test_a_refused_device_can_register_again() -> None:
@@ -625,10 +550,11 @@ def test_a_report_tells_absolute_counts() -> None:
     assert modes == {ONE: "in-compliance", TWO: "out-of-compliance"}
     assert bench.authorization() is Authorization.OUT_OF_COMPLIANCE
     assert bench.record.deadline == NOW + 90 * DAY
-    assert bench.record.authorizing.next == NOW + 30 * DAY
+    assert bench.record.authorizing.next == NOW + DAY / 2
     bench.use(TWO, 5)
     bench.turn()
     assert bench.authorization() is Authorization.AUTHORIZED
+    assert bench.record.authorizing.next == NOW + 30 * DAY
 
 
 def test_an_empty_report_is_sent_too() -> None:

@@ -19,7 +19,7 @@ from smartlic_client.protocol.messages import (
     Sudi,
     meaning,
 )
-from tests.unit.protocol.strategies import answers, damaged, messages, nonces, optional, texts
+from tests.unit.protocol.strategies import answers, any_requests, damaged, messages, nonces, optional, texts
 
 HEADER = RequestHeader(
     sudi=Sudi(udi_pid="A"), nonce="1", request_type="HELLO", product_instance_identifier=""
@@ -51,6 +51,15 @@ def test_a_request_survives_the_wire(message: tuple[RequestHeader, Any]) -> None
     assert (read.header, read.data, read.signature) == (header, request, "c2ln")
     assert [read.signed] == covered
     assert json.loads(raw)["request"].encode() == read.signed
+
+
+@settings(deadline=None, max_examples=150)
+@given(messages(any_requests))
+def test_a_request_of_any_type_survives_the_wire(message: tuple[RequestHeader, Any]) -> None:
+    """Renewals, usage reports, trust requests and polls too, by the reader of all types."""
+    header, request = message
+    read = smart.decode_any_request(smart.encode_request(header, request, None))
+    assert (read.header, read.data) == (header, request)
 
 
 @settings(deadline=None, max_examples=150)
@@ -217,6 +226,22 @@ def test_a_nonce_is_decimal_digits_and_nothing_else(nonce: str) -> None:
     """A nonce is 1 to 40 ASCII digits; a line end at its end is not overlooked."""
     with pytest.raises(smart.Malformed):
         smart.decode_request(_request({"nonce": nonce}, {"nonce": nonce}, {"nonce": nonce}))
+
+
+def test_a_request_of_an_unknown_type_can_be_read_by_who_wants_to() -> None:
+    """What every request says is read of it; a known type with wrong fields stays malformed."""
+    raw = _request({"request_type": "PAY"}, {}, {"request_type": "PAY", "price": 3})
+    read = smart.decode_any_request(raw)
+    assert (read.data.message_id, read.data.sequence, read.header.request_type) == ("m", 1, "PAY")
+    for wrong in (
+        _request({"request_type": "PAY"}, {}, {"request_type": "PAYS"}),
+        _request({"request_type": "POLL"}, {}, {"request_type": "POLL"}),
+        _request({"request_type": "PAY"}, {}, {"request_type": "PAY", "sequence": 0}),
+    ):
+        with pytest.raises(smart.Malformed):
+            smart.decode_any_request(wrong)
+    with pytest.raises(smart.Malformed):
+        smart.decode_request(raw)
 
 
 def test_counts_have_bounds_on_the_wire() -> None:
