@@ -134,7 +134,7 @@ class Store:
         import filelock  # not above: who only looks at a device needs no lock, and starts sooner
 
         if self._lock is None:
-            # The object holds the lock, not the thread: an event loop saves now in one thread, now in another.
+            # The object holds the lock, not the thread: an event loop saves in one thread, then in another.
             self._lock = filelock.FileLock(self.folder / "device.lock", mode=0o600, thread_local=False)
         with _unwritable(self.folder):
             try:

@@ -1,7 +1,7 @@
 """The model of a device, from its record as it is stored.
 
-A record's JSON-ready data is read, not the record itself: so a look at a device on disk needs no import of the
-protocol, and starts in half the time; and a field that records of an older form lack is simply not there.
+A record's JSON-ready data is read, not the record itself: so a look at a device on disk needs no import of
+the protocol, and starts in half the time; and a field that records of an older form lack is simply not there.
 """
 
 from __future__ import annotations
@@ -65,8 +65,9 @@ def model_of(
 
 
 def model_of_data(record: Data, settings: Data, now: float, extras: Extras | None = None) -> Model:
-    """The same of a record and settings as they are stored. Raises msgspec.ValidationError, KeyError, TypeError or
-    AttributeError for what is no record.
+    """The same of a record and settings as they are stored.
+
+    Raises msgspec.ValidationError, KeyError, TypeError, ValueError or AttributeError for what is no record.
     """
     identity = record.get("identity")
     more = extras or Extras()
