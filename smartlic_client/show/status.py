@@ -77,7 +77,7 @@ def _transport(model: Model) -> list[str]:
     elif transport.type == "cslu":
         lines.append(f"  Cslu address: {url}")
     if transport.type in ("smart", "cslu"):
-        lines += ["  Proxy:", *_proxy(model), "  VRF:", "    Not Configured"]
+        lines += ["  Proxy:", *_proxy(model), f"  VRF: {EMPTY}"]
     return lines
 
 
