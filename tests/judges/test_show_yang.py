@@ -96,7 +96,7 @@ def test_the_tree_is_valid(modules: Path, tmp_path: Path, state: str) -> None:
 
 
 def test_the_judge_can_say_no(modules: Path, tmp_path: Path) -> None:
-    """libyang refuses an unknown state, a count that is no number, an unknown node, and another form of time."""
+    """libyang refuses an unknown state, a count that is no number, an unknown node, a time in words."""
     for path, value in (
         (("registration", "registration-state"), "reg-state-lost"),
         (("usage", 0, "count"), "many"),
