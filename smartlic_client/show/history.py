@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from importlib import import_module
 
 from smartlic_client.show.model import Event, Message, Model
 from smartlic_client.show.words import Zone, clean, date, page
@@ -78,9 +79,18 @@ def event_log(model: Model, zone: Zone, days: int | None = None) -> str:
     return page([["**** Event Log ****"], [_event(event, zone) for event in events]])
 
 
+def _said(event: Event) -> str:
+    if event.text is not None:
+        return event.text
+    logs = import_module("smartlic_client.protocol.logs")  # for this command only: a look starts quickly
+    return str(logs.Logged(event.at, event.name, event.fields).text())
+
+
 def _event(event: Event, zone: Zone) -> str:
     fields = "".join(f' {_key(key)}="{_quoted(value)}"' for key, value in list(event.fields.items())[:4])
-    return f'{_stamp(event.at, zone)} SAEVT_{clean(event.name)[:48]}{fields} MSG="{_quoted(event.text, 300)}"'
+    return (
+        f'{_stamp(event.at, zone)} SAEVT_{clean(event.name)[:48]}{fields} MSG="{_quoted(_said(event), 300)}"'
+    )
 
 
 def _key(key: str) -> str:

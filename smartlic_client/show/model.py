@@ -248,12 +248,13 @@ class Message(Shown, frozen=True, kw_only=True):
 
 
 class Event(Shown, frozen=True, kw_only=True):
-    """A logged event: `text` is its line `%SMART_LIC-6-AGENT_READY: …`."""
+    """A logged event: `AGENT_READY`, and what its line is filled with. `text`: the line, where it is no name
+    of protocol.logs, which has the lines.
+    """
 
     at: float
     name: str
-    severity: int
-    text: str
+    text: str | None = None
     fields: dict[str, str] = {}
 
 
@@ -283,7 +284,8 @@ class Certificate(Shown, frozen=True, kw_only=True):
 class Model(Shown, frozen=True, kw_only=True):
     """`now`: the moment that it shows. `members`: the units of a device of several, the active first.
 
-    `smart_account_at`: when the account's name was last heard. `statistics`: by request type.
+    `trusted_at`: when the trust code of a device alone was installed. `smart_account_at`: when the account
+    was last heard. `statistics`: by request type.
     """
 
     now: float
@@ -301,6 +303,7 @@ class Model(Shown, frozen=True, kw_only=True):
     hostname: str | None = None
     custom_id: str | None = None
     members: tuple[Member, ...] = ()
+    trusted_at: float | None = None
     smart_account_at: float | None = None
     policy: Policy | None = None
     usage: UsageReporting = UsageReporting()
@@ -314,7 +317,7 @@ class Model(Shown, frozen=True, kw_only=True):
     @property
     def units(self) -> tuple[Member, ...]:
         """The members; a device alone is its only one."""
-        return self.members or (Member(udi=self.udi),)
+        return self.members or (Member(udi=self.udi, trusted=self.trusted_at),)
 
     @property
     def trusted(self) -> bool:

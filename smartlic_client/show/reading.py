@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from smartlic_client.show.model import (
-    ENFORCEMENT_MODES,
-    Member,
-    Model,
-    Policy,
-    Report,
-    Statistic,
-    UsageReporting,
-)
+from smartlic_client.show.model import ENFORCEMENT_MODES, Member, Model, Statistic
 
 if TYPE_CHECKING:
     from smartlic_client.protocol.record import Record
@@ -31,6 +23,13 @@ Data = Mapping[str, Any]
 EVALUATION: Final = 90 * 86400.0
 """Seconds of license usage, as protocol.timers has it."""
 
+CSLU_PATH: Final = "/cslu/v1/pi/"
+_KINDS: Final = {
+    "unenforced-perpetual": ("unenforced", "perpetual"),
+    "unenforced-subscription": ("unenforced", "subscription"),
+    "enforced": ("enforced", "perpetual"),
+    "export": ("export", "perpetual"),
+}
 _REGISTRATION: Final = {
     "export_controlled_allowed": "export_controlled_allowed",
     "smart_account": "smart_account",
@@ -40,14 +39,11 @@ _REGISTRATION: Final = {
 
 
 class Extras(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be shown and is in no record."""
+    """What is shown and is in no record: an emulator's other units, and how its messages fared."""
 
     members: Sequence[Member] = ()
-    policy: Policy | None = None
-    usage: UsageReporting = UsageReporting()
-    reports: Sequence[Report] = ()
     statistics: Mapping[str, Statistic] = {}
-    smart_account_at: float | None = None
+    last_file_write: float | None = None
 
 
 def model_of(
@@ -69,7 +65,7 @@ def model_of_data(record: Data, settings: Data, now: float, extras: Extras | Non
 
     Raises msgspec.ValidationError, KeyError, TypeError, ValueError or AttributeError for what is no record.
     """
-    identity = record.get("identity")
+    identity, usage = record.get("identity"), record.get("usage")
     more = extras or Extras()
     shown = {
         "now": now,
@@ -80,12 +76,8 @@ def model_of_data(record: Data, settings: Data, now: float, extras: Extras | Non
         "registration": _registration(record, identity),
         "authorization": _authorization(record),
         "evaluation": _evaluation(record, now),
-        "licenses": [_license(tag, used) for tag, used in record.get("entitlements", {}).items()],
-        "transport": {
-            "type": settings.get("transport") or "callhome",
-            "url": settings.get("url"),
-            "proxy": _address(settings.get("proxy")),
-        },
+        "licenses": [_license(tag, used, usage) for tag, used in record.get("entitlements", {}).items()],
+        "transport": _transport(record, settings),
         "privacy": {
             "hostname": record.get("hostname_private", False),
             "version": record.get("version_private", False),
@@ -95,18 +87,101 @@ def model_of_data(record: Data, settings: Data, now: float, extras: Extras | Non
             {"at": at, "kind": kind, "id": message_id, "outcome": outcome}
             for at, kind, message_id, outcome in record.get("notes", ())
         ],
-        "events": [_event(logged) for logged in record.get("history", ())],
+        "events": [
+            {"at": at, "name": name, "fields": dict(*fields)}
+            for at, name, *fields in record.get("history", ())
+        ],
         "certificate": None if identity is None else _certificate(identity),
         "members": more.members,
-        "policy": more.policy,
-        "usage": more.usage,
-        "reports": more.reports,
         "statistics": more.statistics,
-        "smart_account_at": more.smart_account_at,
     }
+    if usage is not None:
+        shown |= _using_policy(usage, more)
     return msgspec.convert(shown, Model)
 
 
+def _transport(record: Data, settings: Data) -> Data:
+    kind, url = settings.get("transport") or "callhome", settings.get("url")
+    if record.get("transport_off"):
+        kind = "off"
+    elif isinstance(url, str) and CSLU_PATH in url:
+        kind = "cslu"  # it takes the messages of the Smart transport
+    return {"type": kind, "url": url, "proxy": _address(settings.get("proxy"))}
+
+
+# ---- Using Policy -----------------------------------------------------------------------------------------
+def _using_policy(usage: Data, more: Extras) -> dict[str, Any]:
+    policy, reporting = usage["policy"], usage.get("reporting") or {}
+    identity = usage.get("identity") or {}
+    heard = [at for at in (usage.get("trusted_at"), reporting.get("succeeded")) if at is not None]
+    return {
+        "policy": {
+            "name": policy["name"],
+            "installed": usage.get("policy_installed_at"),
+            "ack_required": policy["acknowledgement_required"],
+            "perpetual": policy["unenforced_perpetual"],
+            "subscription": policy["unenforced_subscription"],
+            "enforced": policy["enforced"],
+            "export": policy["export"],
+        },
+        "usage": {
+            "interval": usage["interval_days"],
+            "last_ack": usage.get("acknowledged_at"),
+            "next_ack_deadline": usage.get("required_at"),
+            "next_push": usage.get("close_at") if reporting.get("next") is None else reporting["next"],
+            "last_push": reporting.get("last"),
+            "last_file_write": more.last_file_write,
+        },
+        "reports": [*map(_kept, usage.get("reports", ())), *map(_open, usage.get("open", {}).items())],
+        # There is no registration, but the accounts that the trust code came from.
+        "registration": {name: identity.get(name) for name in ("smart_account", "virtual_account")},
+        "smart_account_at": max(heard, default=None),
+        "trusted_at": usage.get("trusted_at"),
+    }
+
+
+class _Value(msgspec.Struct):
+    value: str
+
+
+class _Measured(msgspec.Struct):
+    start_time: int
+    value: _Value
+
+
+class _Text(msgspec.Struct):
+    """Of a report's text, what is shown."""
+
+    measurements: list[_Measured] = []
+
+
+def _kept(report: Data) -> Data:
+    text = report.get("text")
+    measured = msgspec.json.decode(text, type=_Text).measurements if text else []
+    return {
+        "start": measured[0].start_time if measured else None,
+        "count": int(measured[-1].value.value) if measured else 0,
+        "id": int(report["report_id"]),
+        "state": report["state"],
+        "tag": report["tag"],
+        "name": _name(report["tag"]),
+        "end": report["closed_at"],
+    }
+
+
+def _open(opened: tuple[str, Data]) -> Data:
+    tag, report = opened
+    return {
+        "id": int(report["report_id"]),
+        "state": "open",
+        "tag": tag,
+        "name": _name(tag),
+        "count": report["count"],
+        "start": report["opened_at"],
+    }
+
+
+# ---- both -------------------------------------------------------------------------------------------------
 def _evaluation(record: Data, now: float) -> Data:
     """The 90 days run only while the device is in evaluation."""
     since = record.get("evaluation_since")
@@ -158,35 +233,36 @@ def _attempt(attempts: Data) -> Data | None:
     return {"at": attempts["last"], "reason": reason}
 
 
-def _license(tag: str, used: Data) -> Data:
-    regid, _, rest = tag.partition(",")
+def _license(tag: str, used: Data, usage: Data | None) -> Data:
     mode = used.get("enforcement_mode", "waiting")
+    enforcement, term = _KINDS.get(used.get("kind", ""), ("unenforced", "perpetual"))
+    numbers = {"report": 0, "former_report": 0}
+    if usage is not None:
+        if (opened := usage.get("open", {}).get(tag)) is not None:
+            numbers["report"] = int(opened["report_id"])
+        numbers["former_report"] = max(
+            (int(kept["report_id"]) for kept in usage.get("reports", ()) if kept["tag"] == tag), default=0
+        )
     return {
         "tag": tag,
-        "name": regid.rpartition(".")[2] or tag,
-        "version": rest.partition("_")[0],
+        "name": _name(tag),
+        "version": tag.partition(",")[2].partition("_")[0],
         "count": used["count"],
         # What a server of a newer release may say beyond them is not known here.
         "mode": mode if mode in ENFORCEMENT_MODES else "waiting",
-        "enforcement": "export" if used.get("export_controlled") else "unenforced",
+        "enforcement": "export" if used.get("export_controlled") else enforcement,
+        "term": term,
+        **numbers,
     }
+
+
+def _name(tag: str) -> str:
+    """`DNA_P_50M_A` of `regid.2018-12.com.cisco.DNA_P_50M_A,1.0_…`."""
+    return tag.partition(",")[0].rpartition(".")[2] or tag
 
 
 def _certificate(identity: Data) -> Data:
     return {name: identity[name] for name in ("piid", "serial_number", "valid_from", "valid_until")}
-
-
-def _event(logged: Sequence[Any]) -> Data:
-    from smartlic_client.protocol import logs  # type: ignore[attr-defined,unused-ignore]
-
-    event = logs.Logged(*logged)
-    return {
-        "at": event.at,
-        "name": event.name,
-        "severity": event.severity,
-        "text": event.text(),
-        "fields": event.fields,
-    }
 
 
 def _address(proxy: str | None) -> tuple[str, int] | None:

@@ -79,7 +79,7 @@ def _ha(model: Model) -> dict[str, Any]:
 
 
 def _units(model: Model) -> list[Member]:
-    return list(model.members) or [Member(udi=model.udi)]
+    return list(model.members) or [Member(udi=model.udi, trusted=model.trusted_at)]
 
 
 # ---- status -----------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def _trust(model: Model) -> dict[str, Any]:
             **_unit(unit.udi.pid, unit.udi.sn),
             "info": f"INSTALLED on {_date(unit.trusted)}",
         }
-        for unit in model.members
+        for unit in _units(model)
         if unit.trusted is not None
     }
 

@@ -105,14 +105,12 @@ def _registered(
             Event(
                 at=THEN,
                 name="AGENT_REG_SUCCESS",
-                severity=6,
                 text="%SMART_LIC-6-AGENT_REG_SUCCESS: Smart Agent for Licensing Registration successful",
                 fields={"udi": str(UDI)},
             ),
             Event(
                 at=NOW - DAY,
                 name="COMM_RESTORED" if reason is None else "COMM_FAILED",
-                severity=5 if reason is None else 3,
                 text="%SMART_LIC-5-COMM_RESTORED: Communications restored"
                 if reason is None
                 else f"%SMART_LIC-3-COMM_FAILED: Communications failure : {reason}",
@@ -201,7 +199,7 @@ _TRUSTED = replace(
     ),
     registration=Registering(smart_account="Example Corporation", virtual_account="Branch Offices"),
     smart_account_at=NOW - DAY,
-    members=(Member(udi=UDI, trusted=THEN),),
+    trusted_at=THEN,
     transport=Transport(type="smart", url="https://ssm.example.com/SmartTransport"),
     licenses=(
         License(
@@ -289,7 +287,7 @@ USING_POLICY: dict[str, Model] = {
         policy=Policy(),
         registration=Registering(),
         smart_account_at=None,
-        members=(),
+        trusted_at=None,
         transport=Transport(type="off"),
         usage=UsageReporting(next_ack_deadline=NOW + 50 * DAY),
         reports=_TRUSTED.reports[2:],
@@ -302,7 +300,7 @@ USING_POLICY: dict[str, Model] = {
         policy=Policy(),
         registration=Registering(),
         smart_account_at=None,
-        members=(),
+        trusted_at=None,
         transport=Transport(
             type="cslu", url="https://ssm.example.com/cslu/v1/pi/example-1", proxy=("proxy.example.com", 3128)
         ),

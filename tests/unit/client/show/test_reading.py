@@ -137,6 +137,7 @@ def test_what_a_newer_record_has_is_shown() -> None:
     data = _record(registration=states.Registration.COMPLETE, identity=IDENTITY).to_data()
     data |= {"hostname_private": True, "version_private": True, "protocol_version": "1.1"}
     data["notes"] = [[NOW, "AUTHORIZATION", "m-1", "OK"]]
+    data["history"] = [[NOW, "AGENT_READY"], [NOW, "COMM_FAILED", {"reason": "no answer"}]]
     data["entitlements"] = {
         HSEC: {"count": 1, "enforcement_mode": "in-compliance", "export_controlled": True}
     }
@@ -144,9 +145,93 @@ def test_what_a_newer_record_has_is_shown() -> None:
     shown = model_of_data(data, {"transport": "cslu"}, NOW)
     assert (shown.privacy.hostname, shown.privacy.version, shown.message_version) == (True, True, "1.1")
     assert shown.messages == (model.Message(at=NOW, kind="AUTHORIZATION", id="m-1", outcome="OK"),)
+    assert shown.events == (
+        model.Event(at=NOW, name="AGENT_READY"),
+        model.Event(at=NOW, name="COMM_FAILED", fields={"reason": "no answer"}),
+    )
     assert shown.licenses[0].enforcement == "export"
     assert shown.registration.renewal == Attempt(at=NOW + 5)
     assert shown.transport.type == "cslu"
+
+
+DAYS = {"first": 30, "frequency": 60, "on_change": 90}
+USAGE: dict[str, Any] = {
+    "policy": {
+        "name": "Example Policy",
+        "acknowledgement_required": True,
+        "unenforced_perpetual": DAYS,
+        "unenforced_subscription": DAYS,
+        "enforced": DAYS,
+        "export": DAYS,
+    },
+    "policy_installed_at": NOW + 1,
+    "interval_days": 7,
+    "identity": {"smart_account": "Example", "virtual_account": "Default"},
+    "trusted_at": NOW + 2,
+    "reporting": {"last": NOW + 4, "succeeded": NOW + 3, "next": None},
+    "close_at": NOW + 7 * DAY,
+    "required_at": NOW + 90 * DAY,
+    "acknowledged_at": NOW + 5,
+    "open": {DNA: {"report_id": "1710317400000002", "opened_at": NOW, "since": NOW, "count": 3}},
+    "reports": [
+        {
+            "report_id": "1710317400000001",
+            "tag": DNA,
+            "state": "pending",
+            "closed_at": NOW,
+            "text": '{"measurements": [{"start_time": 5, "value": {"value": "2"}}]}',
+        }
+    ],
+}
+
+
+def test_smart_licensing_using_policy() -> None:
+    """Policy, trust code, accounts, deadlines and reports are those of the record's usage."""
+    data = _record().to_data()
+    data["usage"] = USAGE
+    data["entitlements"] = {
+        DNA: {"count": 3, "enforcement_mode": "disabled", "kind": "unenforced-subscription"}
+    }
+    shown = model_of_data(data, {"transport": "smart", "url": "https://vip/cslu/v1/pi/example-1"}, NOW)
+    asked = model.Requirement(first=30, frequency=60, on_change=90)
+    assert shown.policy == model.Policy(
+        name="Example Policy",
+        installed=NOW + 1,
+        perpetual=asked,
+        subscription=asked,
+        enforced=asked,
+        export=asked,
+    )
+    assert shown.usage == model.UsageReporting(
+        interval=7,
+        last_ack=NOW + 5,
+        next_ack_deadline=NOW + 90 * DAY,
+        next_push=NOW + 7 * DAY,
+        last_push=NOW + 4,
+    )
+    assert (shown.registration.smart_account, shown.smart_account_at) == ("Example", NOW + 3)
+    assert (shown.trusted, shown.trusted_at, shown.transport.type) == (True, NOW + 2, "cslu")
+    assert [(report.id, report.state, report.start, report.count) for report in shown.reports] == [
+        (1710317400000001, "pending", 5, 2),
+        (1710317400000002, "open", NOW, 3),
+    ]
+    (used,) = shown.licenses
+    assert (used.term, used.report, used.former_report) == (
+        "subscription",
+        1710317400000002,
+        1710317400000001,
+    )
+
+
+def test_a_device_whose_transport_is_off() -> None:
+    """Whatever its URL was, it sends nothing."""
+    data = {
+        **_record().to_data(),
+        "transport_off": True,
+        "usage": {**USAGE, "identity": None, "trusted_at": None},
+    }
+    shown = model_of_data(data, {"transport": "smart", "url": "https://vip/SmartTransport"}, NOW)
+    assert (shown.transport.type, shown.trusted, shown.registration.smart_account) == ("off", False, None)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +263,11 @@ def test_of_a_proxy_host_and_port(given: str | None, shown: tuple[str, int] | No
         {"registering": {"last": "yesterday"}},
         {"evaluation_used": "much"},
         {"software_id": None},
+        {"usage": {}},
+        {"usage": {**USAGE, "reports": [{"report_id": "x", "tag": DNA, "state": "open", "closed_at": 1}]}},
+        {"usage": {**USAGE, "interval_days": "week"}},
+        {"history": [["AGENT_READY"]]},
+        {"notes": [1]},
     ],
 )
 def test_what_is_no_record_is_refused(change: dict[str, Any]) -> None:

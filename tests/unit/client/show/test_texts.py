@@ -50,7 +50,7 @@ HOSTILE = (
 
 
 # Fields that have words of their own, proved elsewhere, and those that no device prints.
-WORDED = {"state", "mode", "type", "term", "enforcement", "kind", "severity", "remaining"}
+WORDED = {"state", "mode", "type", "term", "enforcement", "kind", "remaining"}
 UNPRINTED = {"registration.started", "reports.start", "reports.end", "reports.tag", "reports.count"}
 CLASSIC_ONLY = {"hostname", "certificate", "registration", "authorization", "evaluation", "capabilities"}
 
@@ -87,9 +87,7 @@ def test_every_value_of_the_model_is_shown_somewhere(state: str) -> None:
     proved = 0
     for path, leaf in _leaves(msgspec.to_builtins(model)):
         top, _, name = path.rpartition(".")
-        known = (
-            path in UNPRINTED or name in WORDED or path.startswith(("transport", "policy"))
-        )
+        known = path in UNPRINTED or name in WORDED or path.startswith(("transport", "policy"))
         if known or (model.policy is not None and path.partition(".")[0] in CLASSIC_ONLY):
             continue
         if model.policy is None and path.partition(".")[0] in ("usage", "reports", "transport", "members"):
@@ -179,7 +177,7 @@ def test_times_that_no_calendar_has(at: float | None) -> None:
     assert words.date(at, datetime.UTC) == "<none>"
     model = replace(CLASSIC["authorized"], registration=Registering(state="complete", expires=at))
     for command in commands.COMMANDS:
-        commands.text(command, replace(model, events=(Event(at=at or 0.0, name="X", severity=6, text="x"),)))
+        commands.text(command, replace(model, events=(Event(at=at or 0.0, name="X", text="x"),)))
 
 
 def test_the_months_are_english_whatever_the_locale() -> None:
@@ -234,7 +232,7 @@ def _everywhere(text: str) -> Iterator[Model]:
                     Message(at=NOW, kind=kind, id=text, outcome=text, imported=imported)
                     for kind, imported in (("AUTHORIZATION", False), (text, False), ("POLICY", True))
                 ),
-                events=(Event(at=NOW, name=text, severity=3, text=text, fields={text: text, "udi": text}),),
+                events=(Event(at=NOW, name=text, text=text, fields={text: text, "udi": text}),),
             )
 
 
@@ -334,9 +332,7 @@ def test_the_event_log_of_some_days() -> None:
     """`eventlog DAYS` begins that many days ago; without a number it is whole."""
     model = replace(
         CLASSIC["new"],
-        events=tuple(
-            Event(at=NOW - days * 86400, name=f"E{days}", severity=6, text="x") for days in (30, 3, 1)
-        ),
+        events=tuple(Event(at=NOW - days * 86400, name=f"E{days}", text="x") for days in (30, 3, 1)),
     )
     assert re.findall(r"SAEVT_E(\d+)", commands.text(["eventlog"], model)) == ["30", "3", "1"]
     assert re.findall(r"SAEVT_E(\d+)", commands.text(["eventlog", "2"], model)) == ["1"]
