@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,9 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from smartlic_client.show import commands, words
+from smartlic_client.device import Device
+from smartlic_client.protocol import identity
+from smartlic_client.show import commands, words, yang
 from smartlic_client.show.model import (
     Attempt,
+    Authorization,
+    AuthorizationState,
     Evaluation,
     Event,
     License,
@@ -25,6 +30,7 @@ from smartlic_client.show.model import (
     Model,
     Policy,
     Registering,
+    RegistrationState,
     Report,
     Transport,
     Udi,
@@ -203,6 +209,22 @@ def test_spans_of_time(seconds: float, shown: str) -> None:
     assert words.duration(seconds) == shown
 
 
+@pytest.mark.parametrize("registration", get_args(RegistrationState))
+@pytest.mark.parametrize("authorization", get_args(AuthorizationState))
+def test_any_states_together_are_shown(
+    registration: RegistrationState, authorization: AuthorizationState
+) -> None:
+    """Whatever registration meets whatever authorization, with a policy or none, all texts are made."""
+    for base in (CLASSIC["new"], CLASSIC["authorized"], *USING_POLICY.values()):
+        for times in (replace(base.authorization, state=authorization), Authorization(state=authorization)):
+            model = replace(
+                base, registration=replace(base.registration, state=registration), authorization=times
+            )
+            for command in commands.COMMANDS:
+                assert commands.text(command, model)
+            assert f"auth-state-{authorization}" in yang.document(model)
+
+
 # ---- hostile text -----------------------------------------------------------------------------------------
 def _everywhere(text: str) -> Iterator[Model]:
     """Models with the text in each place where a text from outside can stand."""
@@ -370,3 +392,25 @@ def test_an_evaluation_counts_down_to_nothing() -> None:
         assert "Evaluation Period Remaining: 0 days, 0 hours, 1 minutes, 1 seconds" in commands.text(
             command, model
         )
+
+
+def test_the_reference_shows_what_is_printed() -> None:
+    """The example of docs/reference/show.md is the text of a state, and its table has each command."""
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "show.md").read_text(encoding="utf-8")
+    shown = re.search(r"```text\n(.*?)```", page, re.DOTALL)
+    assert shown is not None
+    assert shown[1] == commands.text(["status"], CLASSIC["out of compliance"])
+    listed = {words.removesuffix(" [DAYS]") for words in re.findall(r"^\| `([a-zA-Z \[\]]+)` \|", page, re.M)}
+    assert listed == {" ".join(words) for words in commands.COMMANDS}
+
+
+def test_the_references_program_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the page tells to write in a program prints a status and a YANG tree."""
+    page = (Path(__file__).parents[4] / "docs" / "reference" / "show.md").read_text(encoding="utf-8")
+    program = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert program is not None
+    Device.create(tmp_path / "router-1", identity.Udi(pid="C9300-24T", sn="FOC1"), hostname="router-1")
+    exec(program[1].replace("devices/router-1", str(tmp_path / "router-1")), {})  # noqa: S102 - our own page
+    out = capsys.readouterr().out
+    assert "  Status: UNREGISTERED\n" in out
+    assert '"cisco-smart-license:licensing"' in out
