@@ -16,7 +16,7 @@ Expected = dict[str, Any] | str | None
 LIMITS = {
     "schema": "Genie's `tech support` knows the layout of Smart Licensing Using Policy only",
     "handle": "Genie's `tech support` wants a license in use",
-    "Next Registration Attempt": "the ASA template knows no such line",
+    "Next Registration Attempt": "the ASA template knows no next attempt of a registration",
     "Registration URL": "the ASA template knows no URL of a transport",
     "HA UDI List": "the ASA template knows one unit only",
     "License Conversion": "the ASA template knows classic Smart Licensing only",

@@ -126,10 +126,10 @@ def test_what_the_judge_does_not_know_is_known(modules: Path, tmp_path: Path) ->
         assert kind in _judge(modules, older, tmp_path)
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_the_whole_tree_is_valid_by_2021_03_01(tmp_path: Path, state: str) -> None:
-    """With a folder of the newer module at hand, libyang takes the whole tree."""
+def test_the_whole_tree_is_valid_by_2021_03_01(tmp_path: Path) -> None:
+    """With a folder of the newer module at hand, libyang takes the whole tree of each state."""
     given = os.environ.get("SMARTLIC_YANG_FOLDER")
     if given is None:
         pytest.skip("SMARTLIC_YANG_FOLDER names no folder with the module of 2021-03-01")
-    assert _judge(Path(given), yang.tree(STATES[state]), tmp_path) == ""
+    said = {state: _judge(Path(given), yang.tree(model), tmp_path) for state, model in STATES.items()}
+    assert not any(said.values()), said
