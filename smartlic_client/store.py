@@ -21,13 +21,14 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import filelock
 import msgspec
-import platformdirs
 
 from smartlic_client.errors import BusyError, CallerError, SmartlicError, problem
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["Store", "default_root", "device_folder", "list_devices"]
 
@@ -102,9 +103,12 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "device.json"
-        # The object holds the lock, not the thread: an event loop saves now in one thread, now in another.
-        self._lock = filelock.FileLock(folder / "device.lock", mode=0o600, thread_local=False)
+        self._lock: BaseFileLock | None = None
         self._holder = folder / "device.lock.holder"
+
+    @property
+    def _is_locked(self) -> bool:
+        return self._lock is not None and self._lock.is_locked
 
     @contextlib.contextmanager
     def locked(self, timeout: float = 10.0) -> Iterator[None]:
@@ -113,20 +117,25 @@ class Store:
         `timeout`: seconds to wait for another holder, 0 for not at all. Raises `store-busy` with the holder's
         pid, command and since; `store-unwritable`, `store-not-private`, `store-wrong-kind` for the folder.
         """
-        if self._lock.is_locked:
+        if self._is_locked:
             yield
             return
         with _unwritable(self.folder):
             _make_private_folder(self.folder)
-        self._acquire(timeout)
+        lock = self._acquire(timeout)
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
                 self._holder.unlink(missing_ok=True)
-            self._lock.release()
+            lock.release()
 
-    def _acquire(self, timeout: float) -> None:
+    def _acquire(self, timeout: float) -> BaseFileLock:
+        import filelock  # not above: who only looks at a device needs no lock, and starts sooner
+
+        if self._lock is None:
+            # The object holds the lock, not the thread: an event loop saves in one thread, then in another.
+            self._lock = filelock.FileLock(self.folder / "device.lock", mode=0o600, thread_local=False)
         with _unwritable(self.folder):
             try:
                 self._lock.acquire(timeout=max(0.0, timeout))
@@ -141,6 +150,7 @@ class Store:
         # The lock holds without it, so that a full disk lets a state be read.
         with contextlib.suppress(OSError):
             _write_whole(self._holder, msgspec.json.encode(holder), durable=False)
+        return self._lock
 
     def _read_holder(self) -> dict[str, Any]:
         """The holder as it wrote itself down; between its lock and its writing, an unknown one."""
@@ -172,7 +182,7 @@ class Store:
 
         Raises `store-unwritable` with the reason of the operating system; the old state is then whole.
         """
-        if not self._lock.is_locked:
+        if not self._is_locked:
             raise RuntimeError("a state is saved only while its store is locked")
         data = msgspec.json.encode(_File(FORMAT, VERSION, state))
         with _unwritable(self.path):
@@ -242,8 +252,11 @@ class _DamagedError(Exception):
 
 def default_root() -> Path:
     """Where the devices of this user are: SMARTLIC_HOME, or the platform's place for a user's data."""
-    home = os.environ.get("SMARTLIC_HOME")
-    return Path(home).absolute() if home else platformdirs.user_data_path("smartlic", appauthor=False)
+    if home := os.environ.get("SMARTLIC_HOME"):
+        return Path(home).absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("smartlic", appauthor=False)
 
 
 def device_folder(root: Path, name: str) -> Path:

@@ -1,18 +1,21 @@
-"""`smartlic show status|usage`."""
+"""`smartlic show status|usage|license …|yang`.
+
+A look at a device starts as quickly as it can: what is needed for talking to a server is not imported here.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from smartlic_client.cli.common import device_folder_of
 from smartlic_client.cli.lazy import VerbGroup
-from smartlic_client.cli.output import emit
-from smartlic_client.cli.request import usage_data
-from smartlic_client.device import Device
-from smartlic_client.show import texts
+from smartlic_client.cli.output import emit, say, wants_json
+
+if TYPE_CHECKING:
+    from smartlic_client.show.model import Model
 
 
 @click.group("show", cls=VerbGroup)
@@ -24,32 +27,110 @@ def command() -> None:
 @click.pass_context
 def status(context: click.Context) -> None:
     """Registration and authorization: `show license status`."""
-    record, settings = Device.peek(device_folder_of(context))
-    identity = record.identity
+    from smartlic_client.show import commands
+
+    record, model = _read(context)
+    identity, in_flight = record.get("identity") or {}, record.get("in_flight") or {}
     data = {
-        "udi": str(record.udi),
-        "hostname": record.hostname,
-        "url": settings.url,
-        "transport": settings.transport.value,
-        "registration": record.registration.value,
-        "authorization": record.authorization.value,
-        "piid": identity.piid if identity else None,
-        "smart_account": identity.smart_account if identity else None,
-        "virtual_account": identity.virtual_account if identity else None,
-        "registered_at": identity.registered_at if identity else None,
-        "registration_expires": identity.valid_until if identity else None,
-        "registering": msgspec.to_builtins(record.registering),
-        "authorizing": msgspec.to_builtins(record.authorizing),
-        "communication_deadline": record.deadline,
-        "in_flight": record.in_flight.message_id if record.in_flight else None,
-        "evaluation_remaining": texts.remaining_evaluation(record, time.time()),
+        "udi": str(model.udi),
+        "hostname": model.hostname,
+        "url": model.transport.url,
+        "transport": model.transport.type,
+        "registration": model.registration.state,
+        "authorization": model.authorization.state,
+        "piid": identity.get("piid"),
+        "smart_account": identity.get("smart_account"),
+        "virtual_account": identity.get("virtual_account"),
+        "registered_at": identity.get("registered_at"),
+        "registration_expires": identity.get("valid_until"),
+        "registering": record.get("registering"),
+        "authorizing": record.get("authorizing"),
+        "communication_deadline": record.get("deadline"),
+        "in_flight": in_flight.get("message_id"),
+        "evaluation_remaining": model.evaluation.remaining,
     }
-    emit(data, texts.status(record, settings.transport.value, time.time()))
+    emit(data, commands.text(["status"], model))
 
 
 @command.command("usage")
 @click.pass_context
 def usage(context: click.Context) -> None:
     """The licenses in use: `show license usage`."""
-    record, _ = Device.peek(device_folder_of(context))
-    emit(usage_data(record), texts.usage(record, time.time()))
+    from smartlic_client.show import commands
+
+    record, model = _read(context)
+    data = {
+        "authorization": model.authorization.state,
+        "entitlements": [{"tag": tag, **used} for tag, used in record.get("entitlements", {}).items()],
+    }
+    emit(data, commands.text(["usage"], model))
+
+
+def _complete_words(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    from smartlic_client.show import commands
+
+    return commands.complete(context.params.get("words") or (), begun)
+
+
+@command.command("license")
+@click.argument("words", nargs=-1, metavar="WORDS...", shell_complete=_complete_words)
+@click.pass_context
+def license_(context: click.Context, words: tuple[str, ...]) -> None:
+    """What a device prints for `show license WORDS...`.
+
+    WORDS: all, eventlog [DAYS], history message, rum id all, status, summary, tech support, udi or usage;
+    each can be shortened. As JSON, each gives the same data: all that there is to show.
+    """
+    from smartlic_client.show import commands
+
+    found, _ = commands.resolve(words)
+    _, model = _read(context)
+    if wants_json():
+        import msgspec
+
+        emit({"command": f"show license {' '.join(found)}", "model": msgspec.to_builtins(model)}, "")
+    else:
+        say(commands.text(words, model).rstrip("\n"))
+
+
+@command.command("yang")
+@click.pass_context
+def yang(context: click.Context) -> None:
+    """The state as the YANG module cisco-smart-license has it (2021-03-01), in JSON by RFC 7951."""
+    from smartlic_client.show import yang as tree
+
+    say(tree.document(_read(context)[1]).rstrip("\n"))
+
+
+def _read(context: click.Context) -> tuple[Mapping[str, Any], Model]:
+    """The record of the device that is meant, as it is stored, and what there is to show of it."""
+    from pathlib import Path
+
+    import msgspec
+
+    from smartlic_client.show.reading import model_of_data
+    from smartlic_client.store import Store, default_root, device_folder, list_devices
+
+    meta = context.find_root().meta
+    root = Path(meta["smartlic.home"]) if meta.get("smartlic.home") else default_root()
+    names = [meta["smartlic.device"]] if meta.get("smartlic.device") else list_devices(root)
+    data = Store(device_folder(root, names[0])).load() if len(names) == 1 else None
+    if data is not None:
+        try:
+            return data["record"], model_of_data(data["record"], data["settings"], time.time())
+        except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
+            pass
+    return _complaint(context)
+
+
+def _complaint(context: click.Context) -> tuple[Mapping[str, Any], Model]:
+    """The long way, that says what is wrong with the device."""
+    import msgspec
+
+    from smartlic_client.cli.common import device_folder_of
+    from smartlic_client.device import Device
+    from smartlic_client.show.reading import model_of_data
+
+    record, settings = Device.peek(device_folder_of(context))
+    data = record.to_data()
+    return data, model_of_data(data, msgspec.to_builtins(settings), time.time())

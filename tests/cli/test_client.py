@@ -584,9 +584,9 @@ def test_output_that_is_closed(tmp_path: Path) -> None:
 def test_a_defect_is_named_and_shows_no_traceback(tmp_path: Path) -> None:
     """What nobody thought of exits 70 in both forms; SMARTLIC_DEBUG shows where it happened."""
     code = (
-        "import sys, smartlic_client.cli.show as s\n"
-        "def peek(*_): raise ZeroDivisionError('secret')\n"
-        "s.Device.peek = peek\n"
+        "import sys, smartlic_client.store as s\n"
+        "def load(*_): raise ZeroDivisionError('secret')\n"
+        "s.Store.load = load\n"
         "from smartlic_client.cli import main; main()"
     )
     Device.create(tmp_path / "x", Udi(pid="P", sn="1"), hostname="x")
