@@ -87,14 +87,15 @@ class Follower:
     async def close(self) -> None:
         """End the session: no row of the old epoch is acknowledged after this (rule 5).
 
-        What is being committed is finished, so that memory and journal agree."""
+        What is being committed is finished, so that memory and journal agree; also where who closes is
+        cancelled meanwhile, and closes again."""
         self._closing = True
         self._inbox = []
         self.link.abort()
         self._work.set()
         self._orders.put_nowait(wire.Probe(0))
         self._chunks.put_nowait(None)
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.wait([self._task])  # not gather: it would cancel the task when it is cancelled itself
 
     async def _run(self) -> None:
         try:

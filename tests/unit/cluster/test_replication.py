@@ -154,6 +154,33 @@ def test_rule_2_an_answer_waits_for_both_disks(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_rule_5_a_follower_that_is_closed_twice_still_ends_what_it_commits(tmp_path: Path) -> None:
+    """Who closes the session is cancelled while a commit runs, which then fails: memory is the journal's."""
+
+    async def scenario(active: Side, standby: Side) -> None:
+        _, follower = await session(active, standby)
+        entered, let = threading.Event(), threading.Event()
+
+        def full(*_: object) -> None:
+            entered.set()
+            let.wait(5)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        standby.journal.append = full  # type: ignore[method-assign]
+        active.ledger.propose(change("unacknowledged"))
+        await asyncio.get_running_loop().run_in_executor(None, entered.wait, 5)
+        first = asyncio.create_task(follower.close())
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        asyncio.get_running_loop().call_later(0.05, let.set)
+        await follower.close()
+        assert "unacknowledged" not in standby.machine.writes
+        assert len(standby.machine.writes) == standby.journal.head.idx
+
+    play(tmp_path, scenario)
+
+
 def test_a_session_that_is_lost_before_it_began_leaves_nothing_behind(tmp_path: Path) -> None:
     """The connection goes in the turn in which it came: the session ends, and no coroutine is left unrun."""
 
