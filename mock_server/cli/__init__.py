@@ -14,7 +14,10 @@ _VERBS = {
     "up": ("mock_server.cli.up", "Start the cluster in the foreground; Ctrl-C stops all of it."),
     "down": ("mock_server.cli.down", "Stop a cluster that runs elsewhere."),
     "status": ("mock_server.cli.status", "Both servers side by side."),
-    "console": ("mock_server.cli.console", "A command on a server's console, such as ha_cluster_stop."),
+    "console": (
+        "mock_server.cli.console",
+        "A server's console: a prompt, or one command, such as ha_cluster_stop.",
+    ),
     "token": ("mock_server.cli.token", "ID tokens: create, list, revoke."),
     "license": ("mock_server.cli.license", "Purchased licenses: add, transfer."),
     "licenses": ("mock_server.cli.licenses", "What is purchased and what is in use."),

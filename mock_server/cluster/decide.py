@@ -47,7 +47,7 @@ class View:
 
 def waits_for_peer(reason: str) -> bool:
     """Whether a node will wait until its peer is there, or until it is forced (rule 7)."""
-    return reason == NOT_IN_SYNC or reason.startswith(JOURNAL_SHORT.partition("{")[0])
+    return reason in (NOT_IN_SYNC, NEW_CLUSTER) or reason.startswith(JOURNAL_SHORT.partition("{")[0])
 
 
 def waits_for_operator(reason: str) -> bool:
@@ -62,6 +62,7 @@ class Verdict:
 
 
 JOURNAL_SHORT = "its journal ends at change {index}, and once held {had}: cannot take over"
+NEW_CLUSTER = "new cluster: waiting for the Primary"
 NOT_IN_SYNC = "Standby, not in sync: cannot take over"
 PROVISIONED = "provisioned as the Standby: waiting for ha_deploy on the Primary"
 TORN_DOWN = "the cluster was torn down, the {active} stands alone; ha_teardown discards this server"
@@ -80,7 +81,7 @@ def may_take_over(view: View) -> Verdict:
     if record is None:
         if view.primary:
             return Verdict(True, "new cluster: the Primary goes first")
-        return Verdict(False, "new cluster: waiting for the Primary")
+        return Verdict(False, NEW_CLUSTER)
     if record.mode != "cluster":
         return Verdict(False, TORN_DOWN.format(active=record.active.capitalize()))
     if view.me not in record.in_sync:

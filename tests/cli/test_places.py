@@ -164,7 +164,6 @@ def _until_refused(cluster: Mounted, made: list[str]) -> Done:
         ("size=16k", {"folder-unusable"}),
         ("size=40k", {"journal-not-writable"}),
         ("size=80k", {"journal-not-writable"}),
-        ("size=120k", {"journal-not-writable", "flush-failed", "folder-damaged"}),
     ],
 )
 def test_a_disk_without_room_at_the_start(option: str, codes: set[str]) -> None:

@@ -166,7 +166,7 @@ def test_rule_5_a_follower_that_is_closed_twice_still_ends_what_it_commits(tmp_p
             let.wait(5)
             raise sqlite3.OperationalError("database or disk is full")
 
-        standby.journal.append = full  # type: ignore[method-assign]
+        standby.journal.append = full  # type: ignore[method-assign,assignment]
         active.ledger.propose(change("unacknowledged"))
         await asyncio.get_running_loop().run_in_executor(None, entered.wait, 5)
         first = asyncio.create_task(follower.close())
