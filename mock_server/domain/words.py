@@ -66,7 +66,7 @@ def describe(event: events.Event) -> str:
         case events.UsageReported(usage=usage):
             return f"Licenses in use: {_counts(usage)}"
         case events.ReportsTaken(reports=reports, usage=usage):
-            return f"{len(reports)} new usage reports; licenses in use: {_counts(usage)}"
+            return f"Usage reports taken: {len(reports)}; licenses in use: {_counts(usage)}"
         case events.CertificateRenewed(name=name):
             return f"ID certificate of {name} renewed"
         case events.InstanceRenamed(former=former, name=name):
