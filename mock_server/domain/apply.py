@@ -262,7 +262,7 @@ def _instance_gone(state: State, event: events.InstanceGone, _at: float, touched
     if state.by_identity.get(identity) == instance.piid:
         del state.by_identity[identity]
     state.tombstones[tombstone.piid] = tombstone
-    for key in state.reports_of.pop(tombstone.piid, ()):
+    for key in sorted(state.reports_of.pop(tombstone.piid, ())):
         report = state.reports.pop(key)
         touched.add(("report", key))
         if event.successor:
