@@ -22,7 +22,7 @@ from smartlic_client.protocol.messages import (
     Request,
     TrustResult,
 )
-from smartlic_client.protocol.rum import CISCO_DEFAULT, RumReport
+from smartlic_client.protocol.rum import CISCO_DEFAULT, Policy, RumReport
 from tests.unit.domain.world import (
     NOW,
     Server,
@@ -337,8 +337,13 @@ def test_an_instance_moves_with_what_it_reported(trusted: Bench) -> None:
 
 def test_the_accounts_policy_is_told_once(trusted: Bench) -> None:
     """With the trust code, or the first acknowledgement after it was set; then only when it is new."""
-    account = trusted.server.state.accounts["Lab"]
-    account.policy = CISCO_DEFAULT
+    state = trusted.server.state
+
+    def new_policy(policy: Policy | None) -> None:
+        trusted.server.commit(accounts.set_policy(state, "Lab", policy))
+        assert accounts.set_policy(state, "Lab", policy) == []
+
+    new_policy(CISCO_DEFAULT)
 
     def told(number: int) -> Any:
         result = trusted.said(trusted.device.usage(usage_report(str(number), ONE, (1, 90, 3)))).result
@@ -346,12 +351,15 @@ def test_the_accounts_policy_is_told_once(trusted: Bench) -> None:
         return result.policy
 
     assert [told(1), told(2)] == [CISCO_DEFAULT, None]
-    account.policy = msgspec.structs.replace(CISCO_DEFAULT, name="Lab policy")
-    assert [told(3), told(4)] == [account.policy, None]
+    second = msgspec.structs.replace(CISCO_DEFAULT, name="Lab policy")
+    new_policy(second)
+    assert [told(3), told(4)] == [second, None]
     other = Speaker(sn="OTHER")
     result = trusted.server.decide(other.say(other.trust(trusted.token.reveal()))).result
     assert isinstance(result, TrustResult)
-    assert result.policy == account.policy
+    assert result.policy == second
+    new_policy(None)
+    assert told(5) is None
 
 
 def test_each_mode_has_its_own_reports() -> None:
@@ -382,9 +390,11 @@ def test_a_silent_device_of_a_policy_has_an_alert_of_its_own(trusted: Bench) -> 
 def test_overage_is_a_mode_where_the_pool_allows_it() -> None:
     """More in use than there are is overage then, and out of compliance elsewhere."""
     bench = Bench()
-    bench.server.purchase(ONE, 2)
+    state = bench.server.state
+    bench.server.commit(
+        licenses.purchase(state, "Lab", "Default", ONE, "DNA", 2, overage_allowed=True),
+    )
     bench.server.purchase(TWO, 2)
-    bench.pool(ONE).overage_allowed = True
     for count, modes in [(2, ["in-compliance"] * 2), (3, ["overage", "out-of-compliance"])]:
         result = bench.said(bench.device.authorization({ONE: count, TWO: count})).result
         assert isinstance(result, AuthorizationResult)
