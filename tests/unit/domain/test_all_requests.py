@@ -242,6 +242,7 @@ def test_a_new_trust_code_goes_on_with_reports_and_counts(trusted: Bench) -> Non
     former = trusted.device.piid
     trusted.device.piid = trusted.said(trusted.device.trust(trusted.token.reveal(), force=True)).piid
     assert trusted.device.piid != former
+    assert [one.piid for one in trusted.server.state.reports.values()] == [trusted.device.piid]
     assert trusted.instance.usage == {ONE: 3}
     assert trusted.pool().in_use == 3
     assert trusted.reported(report) == ["1"]

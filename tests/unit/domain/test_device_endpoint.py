@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -16,8 +17,8 @@ from mock_server.errors import SmartlicError
 from mock_server.web.devices import DeviceEndpoint
 from smartlic_client.protocol import callhome, smart
 from smartlic_client.protocol.identity import Udi
-from smartlic_client.protocol.messages import HelloRequest, Request, RequestHeader, Sudi
-from tests.unit.domain.world import NOW, SOFTWARE, Server, Speaker
+from smartlic_client.protocol.messages import HelloRequest, Request, RequestHeader, Sudi, TrustResult
+from tests.unit.domain.world import NOW, SOFTWARE, Server, Speaker, polling
 
 SMART, CALLHOME = "/SmartTransport", "/Transportgateway/services/DeviceRequestHandler"
 JSON, XML = "application/json", callhome.CONTENT_TYPE
@@ -197,3 +198,24 @@ def test_a_newer_version_is_told_so_in_a_version_that_we_speak(front: Front) -> 
         assert answer.header.version == "1.3"
     answer = smart.decode_answer(front.post(SMART, raw("HELLO", "1.1"))[1]).answer
     assert (answer.data.status, answer.header.version) == ("COMPLETE", "1.1")
+
+
+# ---- answers that come later ------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", [SMART, "/cslu/v1/pi/Lab-1"])
+def test_a_postponed_answer_is_told_without_its_result_and_asked_for(front: Front, path: str) -> None:
+    """OK_POLL has a poll id and a time, and nothing of the result; the POLL brings it with its chain."""
+    given = front.desk.environment
+    front.desk = replace(front.desk, environment=lambda now: replace(given(now), postpone=True))
+    speaker = Speaker()
+    request = speaker.trust(front.token("Lab"))
+    later = smart.decode_answer(front.post(path, speaker.bytes_of(request))[1]).answer.data
+    assert (later.status, later.data) == ("OK_POLL", None)
+    assert later.poll_id is not None
+    assert later.retry_time_seconds is not None
+    for poll_id, expected in (("lost", ("FAILED", "poll-unknown")), (later.poll_id, ("COMPLETE", None))):
+        code, body = front.post(path, speaker.bytes_of(polling(request, poll_id)))
+        assert (code, status(body)) == (200, expected)
+    answer = smart.decode_answer(body).answer
+    assert isinstance(answer.data.data, TrustResult)
+    assert answer.header.product_instance_identifier in front.server.state.instances
+    assert answer.data.data.id_certificate_chain == front.desk.id_chain
