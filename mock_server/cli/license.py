@@ -19,10 +19,17 @@ def command() -> None:
 @click.argument("name")
 @click.option("--tag", required=True, help="Entitlement tag, regid.…")
 @click.option("--quantity", type=int, required=True, help="How many there are now: an absolute number.")
+@click.option("--overage", is_flag=True, help="More may be in use: that is overage then.")
 @account_options
 @click.pass_context
 def add(
-    context: click.Context, name: str, tag: str, quantity: int, account: str, virtual_account: str
+    context: click.Context,
+    name: str,
+    tag: str,
+    quantity: int,
+    overage: bool,
+    account: str,
+    virtual_account: str,
 ) -> None:
     """Have QUANTITY licenses NAME of an entitlement in a virtual account."""
     made = ask(
@@ -31,6 +38,7 @@ def add(
         name=name,
         tag=tag,
         quantity=quantity,
+        overage_allowed=overage,
         account=account,
         virtual_account=virtual_account,
     )

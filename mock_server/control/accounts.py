@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from mock_server.control.forms import Answer, Fields, Operation, Placed, date
 from mock_server.domain import accounts, events, virtual_accounts
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, AccountStatus, State
 from mock_server.serving import Serving
+from smartlic_client.protocol.rum import Policy
 
 __all__ = ["OPERATIONS"]
 
@@ -28,6 +31,10 @@ class _Step(Fields, kw_only=True):
 
 class _Deactivate(_Step, kw_only=True):
     reason: str
+
+
+class _Policy(_Step, kw_only=True):
+    policy: Policy | None
 
 
 class _VirtualAccount(Placed, kw_only=True):
@@ -87,6 +94,11 @@ async def activate(serving: Serving, fields: _Step) -> Answer:
     return _is(fields.name, AccountStatus.ACTIVE)
 
 
+async def set_policy(serving: Serving, fields: _Policy) -> Answer:
+    await serving.commit(fields.by, accounts.set_policy(serving.state, fields.name, fields.policy))
+    return {"account": fields.name, "policy": msgspec.to_builtins(fields.policy)}
+
+
 async def delete(serving: Serving, fields: _Step) -> Answer:
     await serving.commit(fields.by, accounts.delete(serving.state, fields.name))
     return {"account": fields.name}
@@ -116,6 +128,7 @@ def _account(account: Account) -> Answer:
         "sync_failure": failure
         and {"code": failure.code, "sentence": failure.sentence, "at": date(failure.at)},
         "to_synchronize": account.waiting,
+        "policy": msgspec.to_builtins(account.policy),
     }
 
 
@@ -161,6 +174,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "account.refuse": Operation(_Step, refuse),
     "account.deactivate": Operation(_Deactivate, deactivate),
     "account.activate": Operation(_Step, activate),
+    "account.policy": Operation(_Policy, set_policy),
     "account.delete": Operation(_Step, delete),
     "account.list": Operation(Fields, list_accounts),
     "virtual-account.create": Operation(_VirtualAccount, create_virtual),

@@ -8,7 +8,7 @@ from typing import Final
 from mock_server.control.forms import Answer, Fields, Operation, Page, date
 from mock_server.domain import instances
 from mock_server.domain.alerts import of_instance
-from mock_server.domain.state import Instance
+from mock_server.domain.state import Instance, State
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
@@ -32,12 +32,12 @@ async def list_instances(serving: Serving, fields: Page) -> Answer:
     state, now = serving.state, serving.now()
     in_order = sorted(state.instances.values(), key=lambda instance: (instance.name, instance.piid))
     names = {pool.tag: pool.name for pool in state.pools.values()}
-    found = [_instance(names, instance, now) for instance in fields.of(in_order)]
+    found = [_instance(state, names, instance, now) for instance in fields.of(in_order)]
     await serving.ledger.settled()
     return {"instances": found, "total": len(in_order)}
 
 
-def _instance(names: Mapping[str, str], instance: Instance, now: float) -> Answer:
+def _instance(state: State, names: Mapping[str, str], instance: Instance, now: float) -> Answer:
     return {
         "name": instance.name,
         "product_instance_identifier": instance.piid,
@@ -46,7 +46,12 @@ def _instance(names: Mapping[str, str], instance: Instance, now: float) -> Answe
         "software_id": instance.software_id,
         "account": instance.account,
         "virtual_account": instance.virtual_account,
+        "mode": instance.mode,
+        "export_controlled": instance.export_controlled,
         "registered_at": date(instance.registered_at),
+        "renewed_at": date(instance.renewed_at),
+        "last_report": date(instance.last_report),
+        "reports": len(state.reports_of.get(instance.piid, ())),
         "last_contact": date(instance.last_contact),
         "alerts": [alert.message_type for alert in of_instance(instance, now)],
         "licenses": [

@@ -17,6 +17,7 @@ class _Add(Placed, kw_only=True):
     tag: str
     name: str
     quantity: int
+    overage_allowed: bool = False
 
 
 class _Transfer(Placed, kw_only=True):
@@ -30,7 +31,13 @@ class _Transfer(Placed, kw_only=True):
 
 async def add(serving: Serving, fields: _Add) -> Answer:
     happened = licenses.purchase(
-        serving.state, fields.account, fields.virtual_account, fields.tag, fields.name, fields.quantity
+        serving.state,
+        fields.account,
+        fields.virtual_account,
+        fields.tag,
+        fields.name,
+        fields.quantity,
+        overage_allowed=fields.overage_allowed,
     )
     await serving.commit(fields.by, happened)
     return {"name": fields.name, "tag": fields.tag, "purchased": fields.quantity}
@@ -81,6 +88,7 @@ def _pool(pool: Pool, now: float) -> Answer:
         "in_use": standing.in_use,
         "balance": standing.balance,
         "overage": standing.overage,
+        "overage_allowed": pool.overage_allowed,
         "status": standing.status,
         "lots": [
             {

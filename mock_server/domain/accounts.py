@@ -14,6 +14,7 @@ import msgspec
 
 from mock_server.domain import events, problems
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, AccountStatus, State
+from smartlic_client.protocol.rum import Policy
 
 __all__ = [
     "LIFE",
@@ -28,6 +29,7 @@ __all__ = [
     "name_for",
     "refuse",
     "request",
+    "set_policy",
 ]
 
 
@@ -132,6 +134,17 @@ def deactivate(state: State, name: str, reason: str) -> list[events.Event]:
 
 def activate(state: State, name: str) -> list[events.Event]:
     return _changed(state, name, AccountEvent.ACTIVATED)
+
+
+def set_policy(state: State, name: str, policy: Policy | None) -> list[events.Event]:
+    """What its instances of Smart Licensing Using Policy have to report; each is told with its next report.
+
+    None: no policy is told any more. A device keeps the one that it has.
+    """
+    account = active(state, name)
+    if account.policy == policy:
+        return []
+    return [events.AccountChanged(account=msgspec.structs.replace(account, policy=policy))]
 
 
 def delete(state: State, name: str) -> list[events.Event]:

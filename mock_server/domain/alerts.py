@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from mock_server.domain import licenses, lots, synchronization
-from mock_server.domain.state import Account, AccountStatus, Instance, Pool, State, Token
+from mock_server.domain.state import Account, AccountStatus, Instance, Mode, Pool, State, Token
 from mock_server.domain.tokens import TokenState, token_state
 
 __all__ = ["Alert", "Kind", "Severity", "SourceType", "alerts", "of_instance"]
@@ -23,6 +23,8 @@ SYNC_OVERDUE: Final = 30 * DAY
 SYNC_REMOVED: Final = 90 * DAY
 RENEWAL: Final = 30 * DAY
 AUTHORIZATION_ENDS: Final = 90 * DAY
+REPORT_OVERDUE: Final = 90 * DAY
+"""The longest interval between reports, and after a change, of the CISCO default policy."""
 TERM_NOTICE: Final = 30 * DAY
 TOKEN_NOTICE: Final = 7 * DAY
 
@@ -53,6 +55,7 @@ class Kind(StrEnum):
     EXPIRED = "Licenses Expired"
     FAILED_TO_CONNECT = "Failed to Connect"
     FAILED_TO_RENEW = "Failed to Renew"
+    REPORT_OVERDUE = "Usage Report Overdue"
     TOKEN_EXPIRING = "ID Token Expiring"  # noqa: S105 - a kind of thing, no secret
 
 
@@ -152,11 +155,18 @@ def of_instance(instance: Instance, now: float) -> Iterator[Alert]:
     """The alerts of one product instance."""
 
     def alert(message_type: Kind, message: str, severity: Severity) -> Alert:
-        due = instance.last_contact + AUTHORIZATION_ENDS
+        due = since + AUTHORIZATION_ENDS
         where = (instance.account, instance.virtual_account)
         return Alert(message_type, message, severity, instance.name, SourceType.INSTANCE, due, *where)
 
-    silent = now - instance.last_contact
+    since = instance.last_contact
+    if instance.mode is Mode.POLICY:
+        since = instance.last_report or instance.registered_at
+        if now - since > REPORT_OVERDUE:
+            message = "No usage report for more than 90 days"
+            yield alert(Kind.REPORT_OVERDUE, message, Severity.MINOR)
+        return
+    silent = now - since
     if silent > AUTHORIZATION_ENDS:
         message = "No contact for more than 90 days: its authorization has ended"
         yield alert(Kind.FAILED_TO_RENEW, message, Severity.MAJOR)

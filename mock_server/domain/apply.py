@@ -23,7 +23,9 @@ from mock_server.domain.state import (
     State,
     Token,
     Tombstone,
+    UsageReport,
     identity_key,
+    report_key,
 )
 from smartlic_client.protocol.messages import RegistrationResult
 
@@ -196,6 +198,8 @@ def _instance_registered(
     state: State, event: events.InstanceRegistered, _at: float, touched: Touched
 ) -> None:
     instance = event.instance
+    usage, instance.usage = instance.usage, {}
+    pools.use(state, instance, usage, touched)
     _share_texts(instance)
     state.instances[instance.piid] = instance
     state.by_key[event.key_digest] = instance.piid
@@ -228,6 +232,32 @@ def _usage_reported(state: State, event: events.UsageReported, at: float, touche
     touched.add(("instance", event.piid))
 
 
+def _reports_taken(state: State, event: events.ReportsTaken, at: float, touched: Touched) -> None:
+    instance = state.instances[event.piid]
+    for report in event.reports:
+        _keep_report(state, report, touched)
+    pools.use(state, instance, dict(event.usage), touched)
+    instance.measured, instance.last = dict(event.measured), event.last
+    instance.last_contact = instance.last_report = at
+    told = getattr(event.last.result, "policy", None)
+    instance.policy = told or instance.policy
+    touched.add(("instance", event.piid))
+
+
+def _keep_report(state: State, report: UsageReport, touched: Touched) -> None:
+    key = report_key(report.piid, report.report_id)
+    state.reports[key] = report
+    state.reports_of.setdefault(report.piid, set()).add(key)
+    touched.add(("report", key))
+
+
+def _certificate_renewed(state: State, event: events.CertificateRenewed, at: float, touched: Touched) -> None:
+    instance = state.instances[event.piid]
+    instance.certificate_serial, instance.last = event.certificate_serial, event.last
+    instance.last_contact = instance.renewed_at = at
+    touched.add(("instance", event.piid))
+
+
 def _instance_renamed(state: State, event: events.InstanceRenamed, _at: float, touched: Touched) -> None:
     state.instances[event.piid].name = event.name
     touched.add(("instance", event.piid))
@@ -252,6 +282,11 @@ def _instance_gone(state: State, event: events.InstanceGone, _at: float, touched
     if state.by_identity.get(identity) == instance.piid:
         del state.by_identity[identity]
     state.tombstones[tombstone.piid] = tombstone
+    for key in sorted(state.reports_of.pop(tombstone.piid, ())):
+        report = state.reports.pop(key)
+        touched.add(("report", key))
+        if event.successor:
+            _keep_report(state, msgspec.structs.replace(report, piid=event.successor), touched)
     touched.update((("instance", tombstone.piid), ("tombstone", tombstone.piid)))
 
 
@@ -279,6 +314,8 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.ClockSet: _clock_set,
     events.InstanceRegistered: _instance_registered,
     events.UsageReported: _usage_reported,
+    events.ReportsTaken: _reports_taken,
+    events.CertificateRenewed: _certificate_renewed,
     events.InstanceRenamed: _instance_renamed,
     events.InstanceTransferred: _instance_transferred,
     events.InstanceGone: _instance_gone,
@@ -291,6 +328,7 @@ _ROWS: Final[dict[str, type[Any]]] = {
     "pool": Pool,
     "instance": Instance,
     "tombstone": Tombstone,
+    "report": UsageReport,
 }
 
 
@@ -318,6 +356,8 @@ class LicensingMachine:
             _share_texts(instance)
             state.by_key[key_digest(instance.public_key)] = piid
             state.by_identity[identity_key(instance.udi, instance.software_id)] = piid
+        for key, report in state.reports.items():
+            state.reports_of.setdefault(report.piid, set()).add(key)
 
     def apply(self, payload: bytes) -> Collection[tuple[str, str]]:
         return self.apply_change(events.decode(payload))

@@ -20,6 +20,7 @@ from mock_server.domain.state import (
     SyncFailure,
     Token,
     Tombstone,
+    UsageReport,
 )
 
 __all__ = ["Change", "Event", "decode", "encode"]
@@ -174,6 +175,8 @@ class ClockSet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class InstanceRegistered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a REGISTRATION or a TRUST: the instance's mode says which."""
+
     instance: Instance
     key_digest: str
     token_digest: str
@@ -182,6 +185,25 @@ class InstanceRegistered(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class UsageReported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     piid: str
     usage: dict[str, int]
+    last: LastMessage
+
+
+class ReportsTaken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Usage reports that are new, and what the instance uses by them."""
+
+    piid: str
+    reports: list[UsageReport]
+    usage: dict[str, int]
+    measured: dict[str, int]
+    last: LastMessage
+
+
+class CertificateRenewed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An instance has a new ID certificate, for the same key."""
+
+    piid: str
+    name: str
+    certificate_serial: str
     last: LastMessage
 
 
@@ -201,11 +223,12 @@ class InstanceTransferred(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class InstanceGone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """De-registered, replaced or removed."""
+    """De-registered, replaced or removed. `successor`: the instance that its usage reports go to."""
 
     tombstone: Tombstone
     why: str
     name: str = ""
+    successor: str = ""
 
 
 Event = (
@@ -232,6 +255,8 @@ Event = (
     | ClockSet
     | InstanceRegistered
     | UsageReported
+    | ReportsTaken
+    | CertificateRenewed
     | InstanceRenamed
     | InstanceTransferred
     | InstanceGone

@@ -74,9 +74,19 @@ def find(state: State, account: Account, virtual_account: str, license_: str) ->
 
 # ---- what the account has ---------------------------------------------------------------------------------
 def purchase(
-    state: State, account: str, virtual_account: str, tag: str, name: str, quantity: int
+    state: State,
+    account: str,
+    virtual_account: str,
+    tag: str,
+    name: str,
+    quantity: int,
+    *,
+    overage_allowed: bool = False,
 ) -> list[events.Event]:
-    """Local licenses of one entitlement, in a perpetual lot; `quantity` is an absolute number."""
+    """Local licenses of one entitlement, in a perpetual lot; `quantity` is an absolute number.
+
+    `overage_allowed`: what is in use beyond all lots of the pool is overage, not out of compliance.
+    """
     accounts.active(state, account, virtual_account)
     if not 0 <= quantity <= MAX_COUNT:
         raise problems.BAD_QUANTITY(quantity=quantity)
@@ -86,6 +96,7 @@ def purchase(
         tag=entitlement_tag(tag),
         name=accounts.name_for(name, "a license"),
         lots={LOCAL_LOT: Lot(id=LOCAL_LOT, quantity=quantity, origin=Origin.LOCAL)},
+        overage_allowed=overage_allowed,
     )
     return [events.LicensesPurchased(pool=pool)]
 

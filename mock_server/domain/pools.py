@@ -20,6 +20,7 @@ def put(state: State, pool: Pool, lot: Lot, touched: Touched) -> None:
     """The lot is now what this virtual account has of it; a quantity of 0 takes it away."""
     there = _ensure(state, pool.account, pool.virtual_account, pool.tag, pool.name, touched)
     _set(there, lot)
+    there.overage_allowed = pool.overage_allowed
     _name(state, pool.account, pool.tag, pool.name, touched)
 
 

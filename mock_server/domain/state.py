@@ -13,6 +13,7 @@ import msgspec
 
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.messages import Result
+from smartlic_client.protocol.rum import Policy
 
 __all__ = [
     "Account",
@@ -21,6 +22,7 @@ __all__ = [
     "LastMessage",
     "Lot",
     "LotKind",
+    "Mode",
     "Origin",
     "Pool",
     "Schedule",
@@ -29,7 +31,9 @@ __all__ = [
     "SyncFailure",
     "Token",
     "Tombstone",
+    "UsageReport",
     "pool_key",
+    "report_key",
 ]
 
 _SEPARATOR: Final = "\x1f"
@@ -88,6 +92,7 @@ class Account(msgspec.Struct, kw_only=True):
     deactivated. `descriptions`: of its virtual accounts, by name. `requested_at`: when it was asked for.
     `signed_in_at`: when somebody last signed in to CSSM for it; that token ages. `sync_serial`: of the last
     answer of CSSM that was taken. `pending_request`: the nonce of the last request written to a file.
+    `policy`: what its instances of Smart Licensing Using Policy have to report; None: each has its own.
     """
 
     name: str
@@ -107,6 +112,7 @@ class Account(msgspec.Struct, kw_only=True):
     signed_in_at: float | None = None
     sync_serial: int = 0
     pending_request: str | None = None
+    policy: Policy | None = None
 
 
 class Token(msgspec.Struct, kw_only=True):
@@ -154,7 +160,10 @@ LOCAL_LOT: Final = "local"
 
 
 class Pool(msgspec.Struct, kw_only=True):
-    """The licenses of one entitlement in one virtual account: its lots by id, and how many are in use."""
+    """The licenses of one entitlement in one virtual account: its lots by id, and how many are in use.
+
+    `overage_allowed`: more than there are may be in use, and is overage then.
+    """
 
     account: str
     virtual_account: str
@@ -162,6 +171,7 @@ class Pool(msgspec.Struct, kw_only=True):
     name: str
     in_use: int = 0
     lots: dict[str, Lot] = msgspec.field(default_factory=dict)
+    overage_allowed: bool = False
     former: int = msgspec.field(default=0, name="purchased")
     """Before there were lots: the quantity, which is read as a local lot."""
 
@@ -181,7 +191,19 @@ class LastMessage(msgspec.Struct, frozen=True, kw_only=True):
     result: Result
 
 
+class Mode(StrEnum):
+    """How a product instance is licensed."""
+
+    REGISTERED = "registered"
+    POLICY = "SL Using Policy"
+
+
 class Instance(msgspec.Struct, kw_only=True):
+    """`measured`: entitlement tag → the end of the measurement that `usage` is by (Unix seconds).
+
+    `policy`: the one that it was told last. `last_report`: when the last usage report was taken.
+    """
+
     piid: str
     name: str
     udi: Udi
@@ -194,6 +216,30 @@ class Instance(msgspec.Struct, kw_only=True):
     last_contact: float
     last: LastMessage
     usage: dict[str, int] = msgspec.field(default_factory=dict)
+    mode: Mode = Mode.REGISTERED
+    export_controlled: bool = False
+    renewed_at: float | None = None
+    policy: Policy | None = None
+    measured: dict[str, int] = msgspec.field(default_factory=dict)
+    last_report: float | None = None
+
+
+class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a usage (RUM) report of an instance: an id is taken once.
+
+    `digest`: SHA-256 of the report. `start`, `end`: of what it measures, Unix seconds. `highest`: the largest
+    count in it. `count`: what was in use when it was closed.
+    """
+
+    piid: str
+    report_id: str
+    tag: str
+    digest: str
+    taken_at: float
+    start: int
+    end: int
+    highest: int
+    count: int
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +252,10 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
 
 def pool_key(account: str, virtual_account: str, tag: str) -> str:
     return _SEPARATOR.join((account, virtual_account, tag))
+
+
+def report_key(piid: str, report_id: str) -> str:
+    return _SEPARATOR.join((piid, report_id))
 
 
 def identity_key(udi: Udi, software_id: str) -> bytes:
@@ -224,7 +274,11 @@ class State:
         self.pools: dict[str, Pool] = {}
         self.instances: dict[str, Instance] = {}
         self.tombstones: dict[str, Tombstone] = {}
+        # report_key → report.
+        self.reports: dict[str, UsageReport] = {}
         # SHA-256 of a public key (hex) → PIID, of instances and tombstones; derived.
         self.by_key: dict[str, str] = {}
         # identity_key → PIID, of instances; derived.
         self.by_identity: dict[bytes, str] = {}
+        # PIID → keys of its reports; derived.
+        self.reports_of: dict[str, set[str]] = {}

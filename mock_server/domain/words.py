@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mock_server.domain import events
+from mock_server.domain.state import Mode
 
 __all__ = ["describe"]
 
@@ -58,13 +61,22 @@ def describe(event: events.Event) -> str:
         case events.ClockSet(offset=offset):
             return f"Clock of licensing set {offset:+.0f} s from the real time" if offset else "Clock reset"
         case events.InstanceRegistered(instance=instance):
-            return f"Product instance {instance.name} registered as {instance.piid}"
+            how = "trusted" if instance.mode is Mode.POLICY else "registered"
+            return f"Product instance {instance.name} {how} as {instance.piid}"
         case events.UsageReported(usage=usage):
-            counts = ", ".join(f"{tag.partition(',')[0].rpartition('.')[2]} {n}" for tag, n in usage.items())
-            return f"Licenses in use: {counts or 'none'}"
+            return f"Licenses in use: {_counts(usage)}"
+        case events.ReportsTaken(reports=reports, usage=usage):
+            return f"Usage reports taken: {len(reports)}; licenses in use: {_counts(usage)}"
+        case events.CertificateRenewed(name=name):
+            return f"ID certificate of {name} renewed"
         case events.InstanceRenamed(former=former, name=name):
             return f"Product instance {former} renamed to {name}"
         case events.InstanceTransferred(name=name, source=source, target=target):
             return f"Product instance {name} transferred from {source} to {target}"
         case events.InstanceGone(tombstone=tombstone, why=why, name=name):
             return f"Product instance {name or tombstone.piid} {why}"
+
+
+def _counts(usage: Mapping[str, int]) -> str:
+    """Each license by the short name in its tag."""
+    return ", ".join(f"{tag.partition(',')[0].rpartition('.')[2]} {n}" for tag, n in usage.items()) or "none"

@@ -1,4 +1,4 @@
-"""The device endpoint, on the VIP and the Active's address: Transport Gateway (Call Home) and Smart."""
+"""The device endpoint, on the VIP and the Active's address: Transport Gateway (Call Home), Smart and CSLU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -25,7 +25,16 @@ from mock_server.web.asgi import (
     send_whole,
 )
 from smartlic_client.protocol import callhome, errors, smart
-from smartlic_client.protocol.messages import MAX_MESSAGE, AnswerData, AnswerHeader, RegistrationResult
+from smartlic_client.protocol.messages import (
+    MAX_MESSAGE,
+    VERSIONS,
+    AnswerData,
+    AnswerHeader,
+    IdCertRenewalResult,
+    RegistrationResult,
+    TrustResult,
+)
+from smartlic_client.protocol.transports import CSLU_PATH
 
 __all__ = ["PATHS", "Desk", "DeviceEndpoint"]
 
@@ -33,6 +42,9 @@ PATHS: Final = {
     "/Transportgateway/services/DeviceRequestHandler": "callhome",
     "/SmartTransport": "smart",
 }
+_TENANT: Final = "-1"
+_POLL_SECONDS: Final = 30
+_CERTIFIED: Final = (RegistrationResult, IdCertRenewalResult, TrustResult)
 _CONTENT_TYPES: Final = {"callhome": callhome.CONTENT_TYPE.encode(), "smart": smart.CONTENT_TYPE.encode()}
 
 
@@ -72,17 +84,20 @@ class DeviceEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = unquote(scope["path"]).rstrip("/")
-        kind = PATHS.get(path)
+        account = _account_of(scope)
+        kind = PATHS.get(path) if account is None else "smart"
         if kind is None:
-            known = ", ".join(PATHS)
+            known = ", ".join([*PATHS, f"{CSLU_PATH}<local account>-1"])
             await send_json(send, 404, {"path": [f"There is nothing at {path[:200]!r}; there is {known}."]})
         elif scope["method"] != "POST":
             text = {"method": ["Messages are sent by POST."]}
             await send_json(send, 405, text, [(b"allow", b"POST")])
         else:
-            await self._message(kind, scope, receive, send)
+            await self._message(kind, account, scope, receive, send)
 
-    async def _message(self, kind: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _message(
+        self, kind: str, account: str | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         try:
             raw = await read_body(scope, receive, MAX_MESSAGE)
         except BodyTooLarge:
@@ -95,10 +110,15 @@ class DeviceEndpoint:
         if desk is None:
             await send_problem(send, 503, self._not_active())
             return
+        if account is not None and account not in desk.machine.state.accounts:
+            text = {"path": [f"There is no local account {account[:100]!r}."]}
+            await send_json(send, 404, text)
+            return
         try:
-            status, body = await answer(desk, callhome.unwrap(raw) if kind == "callhome" else raw)
+            message = callhome.unwrap(raw) if kind == "callhome" else raw
+            status, body = await answer(desk, message, account)
         except smart.Malformed as error:
-            await send_json(send, 400, {"request": [f"The message cannot be read: {str(error)[:300]}"]})
+            await _unreadable(send, scope, kind, error)
             return
         except CommunicationError as error:
             await send_problem(send, 503, error)
@@ -111,15 +131,39 @@ class DeviceEndpoint:
         await send_whole(send, 200, _CONTENT_TYPES[kind], body)
 
 
-async def answer(desk: Desk, raw: bytes) -> tuple[int, bytes]:
+def _account_of(scope: Scope) -> str | None:
+    """The local account that a CSLU URL names; None for any other URL. Read from what was sent: an account
+    may have a per cent sign or a slash in its name."""
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
+    path = path.partition("?")[0].rstrip("/")
+    if not path.startswith(CSLU_PATH) or not path.endswith(_TENANT):
+        return None
+    account = path[len(CSLU_PATH) : -len(_TENANT)]
+    return unquote(account) if account and "/" not in account else None
+
+
+async def _unreadable(send: Send, scope: Scope, kind: str, error: smart.Malformed) -> None:
+    """A content type that is not the transport's is no harm where the message can be read."""
+    told = dict(scope["headers"]).get(b"content-type", b"").partition(b";")[0].strip().lower()
+    wanted = _CONTENT_TYPES[kind].partition(b";")[0]
+    if told and told != wanted:
+        text = f"This URL takes {wanted.decode()}, and not {told[:100].decode('latin-1')!r}."
+        await send_json(send, 415, {"content_type": [text]})
+        return
+    await send_json(send, 400, {"request": [f"The message cannot be read: {str(error)[:300]}"]})
+
+
+async def answer(desk: Desk, raw: bytes, account: str | None = None) -> tuple[int, bytes]:
     """Status and body of the answer to one message of the Smart transport.
 
+    `account`: the local account that the URL names, if it does.
     Raises smart.Malformed for what is no message, CommunicationError for what cannot be done now. Nothing
     leaves before all that it shows is on the disks of both nodes (server, "Replication").
     """
-    signed = smart.decode_request(raw)
+    signed = smart.decode_any_request(raw)
     now = desk.now()
-    decision = devices.decide(desk.machine.state, signed, desk.environment(now))
+    decision = devices.decide(desk.machine.state, signed, desk.environment(now), account)
     if decision.events:
         change = events.Change(at=now, by=decision.by, node=desk.node, events=decision.events)
         await desk.ledger.settled(desk.ledger.propose(events.encode(change)))
@@ -131,17 +175,22 @@ async def answer(desk: Desk, raw: bytes) -> tuple[int, bytes]:
             "Please re-register the instance."
         )
         return 400, smart.encode_error_map({"product_instance_identifier": [text]})
+    if decision.unknown_type is not None:
+        text = f"The request type {decision.unknown_type[:100]!r} is not known."
+        return 400, smart.encode_error_map({"request_type": [text]})
     return 200, _signed_answer(desk, signed, decision)
 
 
-def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.Decision) -> bytes:
+def _signed_answer(desk: Desk, signed: smart.AnySignedRequest, decision: devices.Decision) -> bytes:
     refused = decision.problem
     code, _ = errors.agent_error(refused.code) if refused else (0, "")
     now = int(time.time() * 1000)
-    result = decision.result
-    if isinstance(result, RegistrationResult):
+    result = decision.result if decision.poll_id is None else None
+    if isinstance(result, _CERTIFIED):
         result = msgspec.structs.replace(result, id_certificate_chain=desk.id_chain)
+    version = signed.header.version
     header = AnswerHeader(
+        version=version if version in VERSIONS else VERSIONS[0],
         timestamp=now,
         nonce=signed.header.nonce,
         request_type=signed.header.request_type,
@@ -151,10 +200,20 @@ def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.De
         timestamp=now,
         nonce=signed.header.nonce,
         message_id=signed.data.message_id,
-        status="FAILED" if refused else "COMPLETE",
+        status=_status(decision),
         status_code=code,
         status_message=refused.sentence if refused else "",
         code=refused.code if refused else None,
+        retry_time_seconds=_POLL_SECONDS if decision.poll_id else None,
+        poll_id=decision.poll_id,
         data=result,
     )
     return smart.encode_answer(header, data, desk.sign, desk.certificates)
+
+
+def _status(decision: devices.Decision) -> str:
+    if decision.problem is errors.VERSION_TOO_HIGH:
+        return "VERSION_TOO_HIGH"
+    if decision.problem is not None:
+        return "FAILED"
+    return "COMPLETE" if decision.poll_id is None else "OK_POLL"

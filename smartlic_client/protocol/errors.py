@@ -99,6 +99,18 @@ MESSAGE_MALFORMED = problem(
     "The server could not read the message.",
     "Check that the destination URL fits the transport, and that client and server are of the same release.",
 )
+OTHER_ACCOUNT = problem(
+    "other-account",
+    RefusedError,
+    "The ID token or the product instance belongs to another local account than the destination URL.",
+    "Use the CSLU URL of that local account, or an ID token of the account that the URL names.",
+)
+OTHER_MODE = problem(
+    "other-mode",
+    RefusedError,
+    "The server has this product instance in the other mode: registered, or Smart Licensing Using Policy.",
+    "Registered devices report counts; usage reports need a trust code. Register or trust it with --force.",
+)
 VERSION_TOO_HIGH = problem(
     "version-too-high",
     RefusedError,
@@ -265,6 +277,8 @@ REFUSALS: Final[dict[str, Problem]] = {
         MESSAGE_MALFORMED,
         VERSION_TOO_HIGH,
         POLL_UNKNOWN,
+        OTHER_ACCOUNT,
+        OTHER_MODE,
     )
 }
 

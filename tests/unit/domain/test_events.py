@@ -22,6 +22,7 @@ from mock_server.domain.state import (
     LastMessage,
     Lot,
     LotKind,
+    Mode,
     Origin,
     Pool,
     Schedule,
@@ -30,6 +31,7 @@ from mock_server.domain.state import (
     SyncFailure,
     Token,
     Tombstone,
+    UsageReport,
     identity_key,
     pool_key,
 )
@@ -39,8 +41,12 @@ from smartlic_client.protocol.messages import (
     Acknowledged,
     AuthorizationResult,
     Enforced,
+    IdCertRenewalResult,
+    LicenseUsageResult,
     RegistrationResult,
+    TrustResult,
 )
+from smartlic_client.protocol.rum import Policy, Reporting
 from tests.unit.domain.world import NOW, Server, tag
 
 texts = st.text(max_size=12)
@@ -64,6 +70,28 @@ results = st.one_of(
         export_controlled_allowed=st.booleans(),
     ),
 )
+policies = st.none() | st.builds(
+    Policy,
+    name=texts,
+    acknowledgement_required=st.booleans(),
+    enforced=st.builds(Reporting, first=st.integers(0, 3650), on_change=st.integers(0, 3650)),
+)
+certified = {"id_certificate": texts, "id_certificate_chain": st.lists(texts, max_size=2)}
+results = st.one_of(
+    results,
+    st.builds(IdCertRenewalResult, **certified),
+    st.builds(LicenseUsageResult, report_ids=st.lists(texts.filter(len), max_size=2), policy=policies),
+    st.builds(
+        TrustResult,
+        product_instance_identifier=texts.filter(len),
+        smart_account=texts,
+        virtual_account=texts,
+        trust_code=texts.filter(len),
+        policy=policies,
+        export_controlled_allowed=st.booleans(),
+        **certified,
+    ),
+)
 lasts = st.builds(LastMessage, sequence=counts, message_id=texts, meaning=texts, result=results)
 failures = st.builds(SyncFailure, code=texts, sentence=texts, at=times, attempts=counts)
 accounts = st.builds(
@@ -85,6 +113,7 @@ accounts = st.builds(
     signed_in_at=st.none() | times,
     sync_serial=counts,
     pending_request=st.none() | texts,
+    policy=policies,
 )
 tokens = st.builds(
     Token,
@@ -117,6 +146,7 @@ pools = st.builds(
     name=texts,
     in_use=counts,
     lots=st.dictionaries(texts, lots, max_size=2),
+    overage_allowed=st.booleans(),
 )
 instances = st.builds(
     Instance,
@@ -132,6 +162,24 @@ instances = st.builds(
     last_contact=times,
     last=lasts,
     usage=st.dictionaries(texts, counts, max_size=3),
+    mode=st.sampled_from(Mode),
+    export_controlled=st.booleans(),
+    renewed_at=st.none() | times,
+    policy=policies,
+    measured=st.dictionaries(texts, counts, max_size=3),
+    last_report=st.none() | times,
+)
+reports = st.builds(
+    UsageReport,
+    piid=texts,
+    report_id=texts,
+    tag=texts,
+    digest=texts,
+    taken_at=times,
+    start=counts,
+    end=counts,
+    highest=counts,
+    count=counts,
 )
 tombstones = st.builds(Tombstone, piid=texts, public_key=st.binary(max_size=20), last=st.none() | lasts)
 certificates = st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
@@ -178,7 +226,20 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.UsageReported: st.builds(
         events.UsageReported, piid=texts, usage=st.dictionaries(texts, counts, max_size=3), last=lasts
     ),
-    events.InstanceGone: st.builds(events.InstanceGone, tombstone=tombstones, why=texts, name=texts),
+    events.ReportsTaken: st.builds(
+        events.ReportsTaken,
+        piid=texts,
+        reports=st.lists(reports, max_size=2),
+        usage=st.dictionaries(texts, counts, max_size=3),
+        measured=st.dictionaries(texts, counts, max_size=3),
+        last=lasts,
+    ),
+    events.CertificateRenewed: st.builds(
+        events.CertificateRenewed, piid=texts, name=texts, certificate_serial=texts, last=lasts
+    ),
+    events.InstanceGone: st.builds(
+        events.InstanceGone, tombstone=tombstones, why=texts, name=texts, successor=texts
+    ),
     events.AccountDeleted: st.builds(events.AccountDeleted, name=texts, why=texts),
     events.VirtualAccountCreated: st.builds(
         events.VirtualAccountCreated, account=texts, name=texts, description=texts
@@ -244,7 +305,7 @@ def test_bytes_are_a_change_or_refused(payload: bytes) -> None:
         assert str(error)
 
 
-@pytest.mark.parametrize("kind", ["account", "token", "pool", "instance", "tombstone", "settings"])
+@pytest.mark.parametrize("kind", ["account", "token", "pool", "instance", "tombstone", "report", "settings"])
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
@@ -255,6 +316,7 @@ def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
         "pool": pools,
         "instance": instances,
         "tombstone": tombstones,
+        "report": reports,
         "settings": st.builds(
             Settings,
             common_name=texts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,17 +13,33 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from mock_server.domain import administration, devices, events, licenses, tokens
 from mock_server.domain.apply import LicensingMachine, key_digest
-from mock_server.domain.state import identity_key
+from mock_server.domain.state import Mode, identity_key
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.identity import IdToken, Udi
 from smartlic_client.protocol.messages import (
     AuthorizationRequest,
     AuthorizationResult,
     DeregistrationRequest,
+    IdCertRenewalResult,
+    LicenseUsageResult,
     RegistrationRequest,
     Result,
+    TrustRequest,
 )
-from tests.unit.domain.world import NOW, SOFTWARE, Server, Speaker, derived, loaded, rows, tag
+from smartlic_client.protocol.rum import RumReport
+from tests.unit.domain.world import (
+    NOW,
+    SOFTWARE,
+    Server,
+    Speaker,
+    again,
+    derived,
+    loaded,
+    polling,
+    rows,
+    tag,
+    usage_report,
+)
 
 DAY = 86400.0
 SERIALS = [f"SN{n}" for n in range(4)]
@@ -45,6 +62,10 @@ class ModelDevice:
     speaker: Speaker
     said: list[tuple[Any, Result | None]] = field(default_factory=list)
     usage: dict[str, int] = field(default_factory=dict)
+    mode: Mode = Mode.REGISTERED
+    reports: dict[str, RumReport] = field(default_factory=dict)
+    closed: int = 1
+    """When its last usage report was closed."""
 
 
 class Licensing(RuleBasedStateMachine):
@@ -143,22 +164,34 @@ class Licensing(RuleBasedStateMachine):
         return None
 
     @precondition(lambda self: self.tokens)
-    @rule(data=st.data(), sn=st.sampled_from(SERIALS), force=st.booleans(), start=st.integers(1, 50))
-    def register(self, data: st.DataObject, sn: str, force: bool, start: int) -> None:
+    @rule(
+        data=st.data(),
+        sn=st.sampled_from(SERIALS),
+        force=st.booleans(),
+        start=st.integers(1, 50),
+        mode=st.sampled_from(Mode),
+    )
+    def register(self, data: st.DataObject, sn: str, force: bool, start: int, mode: Mode) -> None:
+        """With a REGISTRATION or a TRUST. A new trust code of the same device goes on with its reports."""
         token = data.draw(st.sampled_from(self.tokens))
         speaker = Speaker(sn=sn, sequence=start)
-        request = speaker.registration(token.token.reveal(), force=force)
+        begin = speaker.registration if mode is Mode.REGISTERED else speaker.trust
+        request = begin(token.token.reveal(), force=force)
         expected = self.why_not(token)
         if expected is None and sn in self.registered and not force:
             expected = "already-registered"
         decision = self.decide(speaker, request, expected)
         if expected is not None:
             return
+        made = ModelDevice(speaker, [(request, decision.result)], mode=mode)
         if (former := self.registered.pop(sn, None)) is not None:
             self.gone.append(former)
+            if former.mode is mode is Mode.POLICY:
+                made.usage, made.closed = former.usage, former.closed
+                made.reports = former.reports
         token.used += 1
         speaker.piid = decision.piid
-        self.registered[sn] = ModelDevice(speaker, [(request, decision.result)])
+        self.registered[sn] = made
 
     @rule(
         text=st.sampled_from(["", "junk", "%zz", "unknown"]), sn=st.sampled_from(SERIALS), force=st.booleans()
@@ -177,14 +210,21 @@ class Licensing(RuleBasedStateMachine):
         others = sum(d.usage.get(what, 0) for d in self.registered.values() if d is not device)
         return "in-compliance" if others + count <= self.purchased[what] else "out-of-compliance"
 
-    @precondition(lambda self: self.registered)
+    def draw(self, data: st.DataObject, mode: Mode | None = None) -> ModelDevice:
+        """A device, or one of a mode."""
+        return data.draw(st.sampled_from([d for d in self.registered.values() if mode in (None, d.mode)]))
+
+    def has(self, mode: Mode) -> bool:
+        return any(device.mode is mode for device in self.registered.values())
+
+    @precondition(lambda self: self.has(Mode.REGISTERED))
     @rule(
         data=st.data(),
         counts=st.dictionaries(st.sampled_from(TAGS), st.integers(0, 4), max_size=3),
         skip=st.integers(0, 3),
     )
     def report(self, data: st.DataObject, counts: dict[str, int], skip: int) -> None:
-        device = data.draw(st.sampled_from(list(self.registered.values())))
+        device = self.draw(data, Mode.REGISTERED)
         device.speaker.sequence += skip
         request = device.speaker.authorization(counts)
         modes = {what: self.mode(device, what, count) for what, count in counts.items()}
@@ -194,10 +234,69 @@ class Licensing(RuleBasedStateMachine):
         device.usage = {what: count for what, count in counts.items() if count}
         device.said.append((request, decision.result))
 
+    @precondition(lambda self: self.has(Mode.POLICY))
+    @rule(
+        data=st.data(),
+        counts=st.lists(st.tuples(st.sampled_from(TAGS), st.integers(1, 4), st.booleans()), max_size=3),
+        repeated=st.integers(0, 3),
+    )
+    def report_usage(self, data: st.DataObject, counts: list[tuple[str, int, bool]], repeated: int) -> None:
+        """Some new reports, of licenses in use or released, and some that were taken before."""
+        device = self.draw(data, Mode.POLICY)
+        new = []
+        for what, count, released in counts:
+            number, device.closed = len(device.reports), device.closed + 10
+            span = (device.closed - 10, device.closed - 5 if released else device.closed, count)
+            new.append(usage_report(f"{number}", what, span, closed=device.closed))
+            device.reports[f"{number}"] = new[-1]
+            device.usage = {tag: n for tag, n in device.usage.items() if tag != what}
+            if not released:
+                device.usage[what] = count
+        old = [one for one in device.reports.values() if one not in new][-repeated:] if repeated else []
+        request = device.speaker.usage(*new, *old)
+        decision = self.decide(device.speaker, request, None)
+        assert isinstance(decision.result, LicenseUsageResult)
+        assert decision.result.report_ids == [one.asset_identification.report_id for one in [*new, *old]]
+        device.said.append((request, decision.result))
+
     @precondition(lambda self: self.registered)
     @rule(data=st.data())
+    def renew(self, data: st.DataObject) -> None:
+        """A new certificate for the device's key; or, with another key, nothing."""
+        device = self.draw(data)
+        stranger = signing.make_csr(signing.new_key(), "x")
+        self.decide(device.speaker, again(device.speaker.renewal(), csr=stranger), "csr-not-valid")
+        request = device.speaker.renewal()
+        decision = self.decide(device.speaker, request, None)
+        assert isinstance(decision.result, IdCertRenewalResult)
+        _, key = signing.read_certificate(decision.result.id_certificate)
+        assert key == device.speaker.key.public_key()
+        device.said.append((request, decision.result))
+
+    @precondition(lambda self: self.registered)
+    @rule(data=st.data(), lost=st.booleans())
+    def poll(self, data: st.DataObject, lost: bool) -> None:
+        """The answer to the last message is asked for; an older one, or a wrong poll id, is not there."""
+        device = self.draw(data)
+        request, result = data.draw(st.sampled_from(device.said))
+        poll_id = f"{device.speaker.piid}.{request.message_id}"
+        expected = None if request is device.said[-1][0] and not lost else "poll-unknown"
+        decision = self.decide(device.speaker, polling(request, "lost" if lost else poll_id), expected)
+        assert decision.events == []
+        assert decision.result == (result if expected is None else None)
+
+    @precondition(lambda self: self.registered)
+    @rule(data=st.data())
+    def report_in_the_other_mode(self, data: st.DataObject) -> None:
+        device = self.draw(data)
+        speaker = device.speaker
+        registered = device.mode is Mode.REGISTERED
+        self.decide(speaker, speaker.usage() if registered else speaker.authorization({}), "other-mode")
+
+    @precondition(lambda self: self.has(Mode.REGISTERED))
+    @rule(data=st.data())
     def report_named_twice(self, data: st.DataObject) -> None:
-        device = data.draw(st.sampled_from(list(self.registered.values())))
+        device = self.draw(data, Mode.REGISTERED)
         request = device.speaker.authorization({TAGS[0]: 1})
         fields = {name: getattr(request, name) for name in request.__struct_fields__}
         doubled = AuthorizationRequest(**fields | {"entitlements": request.entitlements * 2})
@@ -245,7 +344,7 @@ class Licensing(RuleBasedStateMachine):
             decision = self.decide(device.speaker, request, None)
             assert (decision.result, decision.events) == (result, [])
         else:
-            registration = isinstance(request, RegistrationRequest)
+            registration = isinstance(request, (RegistrationRequest, TrustRequest))
             self.decide(device.speaker, request, "superseded" if registration else "unknown")
 
     # ---- copies -------------------------------------------------------------------------------------------
@@ -285,9 +384,16 @@ class Licensing(RuleBasedStateMachine):
     @invariant()
     def instances_are_those_of_the_model(self) -> None:
         state = self.server.state
-        expected = {d.speaker.piid: d.usage for d in self.registered.values()}
-        assert {piid: instance.usage for piid, instance in state.instances.items()} == expected
+        expected = {d.speaker.piid: (d.mode, d.usage) for d in self.registered.values()}
+        known = {piid: (instance.mode, instance.usage) for piid, instance in state.instances.items()}
+        assert known == expected
         assert set(state.tombstones) == {device.speaker.piid for device in self.gone}
+
+    @invariant()
+    def each_report_is_kept_once(self) -> None:
+        kept = Counter((one.piid, one.report_id) for one in self.server.state.reports.values())
+        expected = {(d.speaker.piid, one) for d in self.registered.values() for one in d.reports}
+        assert kept == Counter(expected)
 
     @invariant()
     def indexes_are_derived(self) -> None:

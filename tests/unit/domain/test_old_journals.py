@@ -8,7 +8,7 @@ import msgspec
 
 from mock_server.domain import events, licenses
 from mock_server.domain.apply import LicensingMachine
-from mock_server.domain.state import AccountStatus, Lot, Origin
+from mock_server.domain.state import AccountStatus, Lot, Mode, Origin
 from tests.unit.domain.world import NOW, loaded, rows, tag
 
 encode = msgspec.msgpack.encode
@@ -79,6 +79,7 @@ def test_rows_of_an_earlier_release_are_loaded() -> None:
         ("account", "Lab", ACCOUNT),
         ("token", "d1", TOKEN),
         ("pool", "\x1f".join(("Lab", "Default", tag(1))), POOL),
+        ("instance", "p1", INSTANCE),
     ]
     machine.load([(kind, key, encode(body)) for kind, key, body in stored])
     state = machine.state
@@ -92,6 +93,9 @@ def test_rows_of_an_earlier_release_are_loaded() -> None:
         "",
         None,
     )
+    instance = state.instances["p1"]
+    assert (instance.mode, instance.measured, instance.last_report) == (Mode.REGISTERED, {}, None)
+    assert (account.policy, pool.overage_allowed, state.reports_of) == (None, False, {})
     assert (state.settings.clock_offset, state.tokens["d1"].created_by) == (0.0, "")
     assert rows(loaded(machine)) == rows(machine)
 

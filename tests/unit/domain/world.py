@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -23,11 +23,24 @@ from smartlic_client.protocol.messages import (
     AuthorizationRequest,
     DeregistrationRequest,
     EntitlementUse,
+    IdCertRenewalRequest,
+    LicenseUsageRequest,
+    PollRequest,
     RegistrationRequest,
     Request,
     RequestHeader,
     Sudi,
+    TrustRequest,
     request_type,
+)
+from smartlic_client.protocol.rum import (
+    Asset,
+    AssetIdentification,
+    Instance,
+    Measurement,
+    Meta,
+    RumReport,
+    Value,
 )
 
 NOW = 1_750_000_000.0
@@ -167,9 +180,12 @@ class Server:
             if isinstance(event, events.InstanceRegistered)
         ]
 
-    def decide(self, signed: smart.SignedRequest) -> devices.Decision:
+    def decide(
+        self, signed: smart.AnySignedRequest, account: str | None = None, *, postpone: bool = False
+    ) -> devices.Decision:
         """Decide on a message and keep what happened."""
-        decision = devices.decide(self.state, signed, environment(self.clock(), self.chance))
+        now = replace(environment(self.clock(), self.chance), postpone=postpone)
+        decision = devices.decide(self.state, signed, now, account)
         if decision.events:
             self.commit(decision.events)
         return decision
@@ -220,6 +236,16 @@ class Speaker:
         used = [EntitlementUse(tag=what, count=count) for what, count in counts.items()]
         return AuthorizationRequest(**self.common(), entitlements=used)  # type: ignore[arg-type]
 
+    def renewal(self) -> IdCertRenewalRequest:
+        return IdCertRenewalRequest(**self.common(), csr=signing.make_csr(self.key, self.sn))  # type: ignore[arg-type]
+
+    def trust(self, token: str, *, force: bool = False) -> TrustRequest:
+        csr = signing.make_csr(self.key, self.sn)
+        return TrustRequest(**self.common(), id_token=token, csr=csr, force=force)  # type: ignore[arg-type]
+
+    def usage(self, *reports: RumReport) -> LicenseUsageRequest:
+        return LicenseUsageRequest(**self.common(), reports=list(reports))  # type: ignore[arg-type]
+
     def deregistration(self) -> DeregistrationRequest:
         return DeregistrationRequest(**self.common())  # type: ignore[arg-type]
 
@@ -230,9 +256,9 @@ class Speaker:
         key: signing.PrivateKey | None = None,
         piid: str | None = None,
         udi: Udi | None = None,
-    ) -> smart.SignedRequest:
+    ) -> smart.AnySignedRequest:
         """The message as it arrives: through its bytes, signed with the device's key or another."""
-        return smart.decode_request(self.bytes_of(request, key=key, piid=piid, udi=udi))
+        return smart.decode_any_request(self.bytes_of(request, key=key, piid=piid, udi=udi))
 
     def bytes_of(
         self,
@@ -252,12 +278,38 @@ class Speaker:
         return smart.encode_request(header, request, lambda data: signing.sign(signer, data))
 
 
-def derived(state: State) -> tuple[dict[str, str], dict[bytes, str]]:
+def polling(request: Request, poll_id: str) -> PollRequest:
+    """A POLL for the answer to `request`."""
+    common = ("message_id", "sequence", "software_tag_identifier", "hostname", "custom_id")
+    return PollRequest(**{name: getattr(request, name) for name in common}, poll_id=poll_id)
+
+
+def usage_report(report_id: str, what: str, *spans: tuple[int, int, int], closed: int = 0) -> RumReport:
+    """A usage report of spans (start, end, count), closed when the last one ended or at `closed`."""
+    closed = closed or max((end for _, end, _ in spans), default=0)
+    measurements = [
+        Measurement(
+            log_time=closed,
+            start_time=start,
+            end_time=end,
+            sample_interval=900,
+            num_samples=(end - start) // 900,
+            value=Value(value=str(count)),
+        )
+        for start, end, count in spans
+    ]
+    asset = AssetIdentification(
+        report_id=report_id, asset=Asset(name=SOFTWARE), instance=Instance(sudi={"udi_pid": "C9300-24T"})
+    )
+    return RumReport(asset_identification=asset, meta=Meta(entitlement_tag=what), measurements=measurements)
+
+
+def derived(state: State) -> tuple[dict[str, str], dict[bytes, str], dict[str, set[str]]]:
     """The indexes of a state, as values to compare."""
-    return dict(state.by_key), dict(state.by_identity)
+    return dict(state.by_key), dict(state.by_identity), dict(state.reports_of)
 
 
-KINDS = ("settings", "account", "token", "pool", "instance", "tombstone")
+KINDS = ("settings", "account", "token", "pool", "instance", "tombstone", "report")
 
 
 def rows(machine: LicensingMachine) -> dict[tuple[str, str], bytes]:
@@ -270,6 +322,7 @@ def rows(machine: LicensingMachine) -> dict[tuple[str, str], bytes]:
         "pool": list(state.pools),
         "instance": list(state.instances),
         "tombstone": list(state.tombstones),
+        "report": list(state.reports),
     }
     found: dict[tuple[str, str], bytes] = {}
     for kind in KINDS:
