@@ -1,4 +1,4 @@
-"""The plugin that is part of the project, who runs beside whom, and a table of step ids at the end of a run that tested some."""
+"""The plugin that is part of the project, who runs beside whom, and the table of step ids at a run's end."""
 
 from __future__ import annotations
 
