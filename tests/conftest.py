@@ -1,4 +1,4 @@
-"""The plugin that is part of the project, and a table of step ids at the end of a run that tested some."""
+"""The plugin that is part of the project, who runs beside whom, and the table of step ids at a run's end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ if not any(entry.name == "smartlic" for entry in entry_points(group="pytest11"))
     pytest_plugins = ["mock_server.pytest_plugin"]  # an installation from before there was the plugin
 
 _OUTCOMES = Outcomes()
+_SHARED_ADDRESSES = ("tests/documents/", "tests/scenarios/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several workers: what a file's tests share is made once, and who types the addresses of the
+    documents takes turns."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            path = item.nodeid.partition("::")[0]
+            group = "addresses" if path.startswith(_SHARED_ADDRESSES) else path
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
