@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -19,6 +20,8 @@ from mock_server.library.threads import Threads
 
 __all__ = ["Running"]
 
+log = logging.getLogger(__name__)
+
 _TRIES = 5
 _SERVICE, _CSSM = "mock_server.service:make", "mock_server.cssm.main"
 
@@ -33,6 +36,7 @@ class Running:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
+        self._ended = False
         self._up: Future[dict[str, Any]] = Future()
 
     def begin(self, config: ClusterConfig | None, host: str) -> None:
@@ -50,7 +54,7 @@ class Running:
                 return
 
     def _begin(self, config: ClusterConfig | None) -> None:
-        self._up = Future()
+        self._up, self._loop, self._ended = Future(), None, False
         self._thread = threading.Thread(
             target=self._main, args=(config,), name="smartlic supervisor", daemon=True
         )
@@ -63,6 +67,7 @@ class Running:
 
     def end(self) -> None:
         """Take it down, and return when nothing of it is left."""
+        self._ended = True
         if self._loop is not None and self._ending is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ending.set)
         if self._thread is not None:
@@ -74,17 +79,21 @@ class Running:
     def _main(self, config: ClusterConfig | None) -> None:
         try:
             asyncio.run(self._live(config))
-        except OSError as error:
-            if error.filename is not None and str(error.filename).startswith(str(self.folder)):
-                self._up.set_exception(FOLDER_UNUSABLE(folder=str(self.folder), why=error.strerror))
-            else:
-                self._up.set_exception(error)
-        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+        except BaseException as error:
             if not self._up.done():
-                self._up.set_exception(error)
+                self._up.set_exception(self._problem_of(error))
+            elif not self._ended:
+                log.exception("the cluster ended")
+
+    def _problem_of(self, error: BaseException) -> BaseException:
+        if isinstance(error, OSError) and str(error.filename).startswith(str(self.folder)):
+            return FOLDER_UNUSABLE(folder=str(self.folder), why=error.strerror)
+        return error
 
     async def _live(self, config: ClusterConfig | None) -> None:
-        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        self._ending, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        if self._ended:
+            self._ending.set()  # Ctrl-C came before there was a loop to tell it to
         host: Host = Processes(_SERVICE, _CSSM) if self._processes else Threads()
         supervisor = Supervisor(self.folder, config, host)
         coming = asyncio.ensure_future(supervisor.up(nodes=self._nodes))

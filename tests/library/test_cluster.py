@@ -232,6 +232,38 @@ def test_ctrl_c_takes_it_down() -> None:
     assert not Path(folder).exists()
 
 
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.1, 0.4])
+def test_ctrl_c_while_it_starts_leaves_nothing(after: float) -> None:
+    """Whenever the interrupt comes, the program ends soon, with no process and no folder left."""
+    code = (
+        "from mock_server import Cluster\n"
+        "try:\n"
+        "    print('starting', flush=True)\n"
+        "    with Cluster(processes=True) as ssm:\n"
+        "        import time; time.sleep(60)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', flush=True)\n"
+    )
+    before = set(Path("/dev/shm").glob("smartlic-mock-*"))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "starting\n"
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "interrupted\n"
+        assert process.wait(20) == 0
+    left = set(Path("/dev/shm").glob("smartlic-mock-*")) - before
+    assert not [path for path in left if path.stat().st_uid == os.getuid() and _is_of(path, process.pid)]
+
+
+def _is_of(folder: Path, pid: int) -> bool:
+    """Whether a supervisor's lock in a cluster's folder names this process."""
+    try:
+        return (folder / "supervisor.lock").read_text().strip() == str(pid)
+    except OSError:
+        return False
+
+
 def test_importing_the_package_costs_next_to_nothing() -> None:
     """`import mock_server` loads neither asyncio nor any server; naming `Cluster` does."""
     code = (
