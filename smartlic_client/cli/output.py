@@ -73,7 +73,8 @@ def _json(data: dict[str, Any]) -> None:
 
 def run(group: click.Group, program: str) -> NoReturn:
     """Run a command line and exit. Nothing that can happen in the field shows a traceback."""
-    code = _run(group, program)
+    completing = f"_{program.replace('-', '_').upper()}_COMPLETE"
+    code = _complete(group, program, completing) if os.environ.get(completing) else _run(group, program)
     try:
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:  # closed by the caller: `>&-`
@@ -81,6 +82,13 @@ def run(group: click.Group, program: str) -> NoReturn:
     except OSError:
         _mute()
     sys.exit(code)
+
+
+def _complete(group: click.Group, program: str, variable: str) -> int:
+    """What a shell asks for: its script, or what can follow the words that it has."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(group, {}, program, variable, os.environ[variable])
 
 
 def _run(group: click.Group, program: str) -> int:
