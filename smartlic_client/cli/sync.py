@@ -29,14 +29,15 @@ def send_usage(device: Device, wait: float) -> None:
     record = device.record
     data = reports_data(record)
     left = sum(one["state"] != "acknowledged" for one in data["reports"])
+    several = f"{left} usage report{'' if left == 1 else 's'}"
     if not left:
         text = "All usage reports are acknowledged"
     elif record.transport_off:
-        text = f"{left} usage reports to save: the transport is off"
+        text = f"{several} to save: the transport is off"
     elif not data["trusted"]:
-        text = f"{left} usage reports wait for a trust code, or to be saved to a file"
+        text = f"{several} to send once there is a trust code, or to save to a file"
     else:
-        text = f"{left} usage reports are not acknowledged yet"
+        text = f"{several} to be acknowledged"
     emit({**data, **outcome_data(outcome)}, text)
 
 

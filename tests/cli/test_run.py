@@ -73,7 +73,9 @@ def test_it_registers_tells_and_ends_cleanly(lab: Lab, tmp_path: Path, number: i
     file.write_text(secret)
     smartlic = inside("smartlic", tmp_path)
     with running(tmp_path, "--token-file", str(file), "--health-file", str(watched)) as process:
-        until(lambda: (health(watched) or {"devices": {}})["devices"].get("annanr-39", {}).get("next"), "it is")
+        until(
+            lambda: (health(watched) or {"devices": {}})["devices"].get("annanr-39", {}).get("next"), "it is"
+        )
         assert record_of(folder).identity is not None
         with Device.open(folder) as device:
             device.request(DNA, 3, at_once=False)
@@ -104,8 +106,7 @@ def test_log_lines_are_those_of_a_device(lab: Lab, tmp_path: Path) -> None:
     for name in ("sw-1", "sw-2"):
         with Device.open(tmp_path / name) as device:
             device.request(DNA, 1, at_once=False)
-    for name in ("sw-1", "sw-2"):
-        until(lambda folder=tmp_path / name: not record_of(folder).to_report, "told")
+    until(lambda: not any(record_of(tmp_path / name).to_report for name in ("sw-1", "sw-2")), "told")
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (0, "")
