@@ -129,7 +129,7 @@ def test_a_reservation_is_refused(tmp_path: Path) -> None:
 
 # ---- Smart Licensing Using Policy -------------------------------------------------------------------------
 def test_usage_by_file(lab: Lab, tmp_path: Path) -> None:
-    """A device without a connection: policy, counts, reports into a file; no acknowledgement but a real one."""
+    """A device without a connection: policy, counts, reports into a file; only an acknowledgement is one."""
     folder = lab.device(tmp_path)
     smartlic = inside("smartlic", tmp_path)
     assert_error(smartlic.run("sync"), "uses-no-policy", 1)
