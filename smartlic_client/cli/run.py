@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -80,11 +82,13 @@ def command(
         )
         for folder in folders
     ]
-    with contextlib.ExitStack() as held, _signals(service.stop):
+    with contextlib.ExitStack() as held, _told_to_end() as told_to_end:
         for folder in folders:
             held.enter_context(alone(folder))
             Device.open(folder).close()  # what is wrong with it is said before the service is ready
-        service.run(attended)
+        left = service.run(attended, told_to_end)
+    if left:
+        _leave()
 
 
 def _folders(context: click.Context, devices: tuple[str, ...], every: bool) -> list[Path]:
@@ -98,21 +102,37 @@ def _folders(context: click.Context, devices: tuple[str, ...], every: bool) -> l
     return [device_folder(home, name) for name in dict.fromkeys(devices)]
 
 
+def _leave() -> NoReturn:
+    """End with threads that wait for a server: the interpreter's own end could stumble over them."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
+
+
 @contextlib.contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
+def _told_to_end() -> Iterator[Callable[[float], bool]]:
+    """A function that waits for SIGTERM or SIGINT for so many seconds, and says whether one came.
+
+    By a pipe: `threading.Event.set` in a handler would wait for the lock that the interrupted `wait` holds.
+    """
+    here, there = os.pipe()
+
     def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        os.write(there, b".")
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield lambda seconds: bool(select.select([here], [], [], seconds)[0])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(here)
+        os.close(there)
 
 
 class Service:
-    """Threads, and what they say. `stop`: set it, and `run` returns."""
+    """Threads, and what they say."""
 
     def __init__(self, health_file: str | None, *, named: bool) -> None:
         self.stop = threading.Event()
@@ -123,7 +143,8 @@ class Service:
         self._speaking = threading.Lock()
         self._file_failed = False
 
-    def run(self, attended: list[Attended]) -> None:
+    def run(self, attended: list[Attended], told_to_end: Callable[[float], bool]) -> bool:
+        """Until it is told to end. Whether threads are left that wait for a server."""
         names = [one.name for one in attended]
         self._say("ready", f"ready: {', '.join(names)}", devices=names, pid=os.getpid())
         notify("READY=1", f"STATUS=attends to {len(names)} device{'' if len(names) == 1 else 's'}")
@@ -131,13 +152,15 @@ class Service:
         threads = [threading.Thread(target=one.run, args=[self.stop], daemon=True) for one in attended]
         for thread in threads:
             thread.start()
-        while not self.stop.wait(60.0):
+        while not told_to_end(60.0):
             self._write()  # shows whoever watches the file that this process lives
+        self.stop.set()
         notify("STOPPING=1")
         until = time.monotonic() + _GRACE
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._say("stopped", "stopped", devices=names)
+        return any(thread.is_alive() for thread in threads)
 
     def told(self, name: str, event: Logged) -> None:
         """A log event of a device."""
