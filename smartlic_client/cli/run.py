@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -114,19 +113,25 @@ def _leave() -> NoReturn:
 def _told_to_end() -> Iterator[Callable[[float], bool]]:
     """A function that waits for SIGTERM or SIGINT for so many seconds, and says whether one came.
 
-    By a pipe: `threading.Event.set` in a handler would wait for the lock that the interrupted `wait` holds.
+    By signal.set_wakeup_fd: a handler in Python runs only when the main thread is back from what it waits in,
+    and a signal that came just before that, or to another thread, does not wake it.
     """
     here, there = os.pipe()
+    os.set_blocking(there, False)
+    before_fd = signal.set_wakeup_fd(there, warn_on_full_buffer=False)
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def end(_number: int, _frame: FrameType | None) -> None:
-        os.write(there, b".")
+    def wait(seconds: float) -> bool:
+        if not select.select([here], [], [], seconds)[0]:
+            return False
+        return any(number in before for number in os.read(here, 512))
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield lambda seconds: bool(select.select([here], [], [], seconds)[0])
+        yield wait
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(before_fd)
         os.close(here)
         os.close(there)
 
