@@ -191,7 +191,7 @@ class Store:
                 *sorted(self.folder.glob("device.json.*")),
                 *self.folder.glob("run/device.*"),
                 self._holder,
-                Path(self._lock.lock_file),
+                self.folder / "device.lock",
             ]
             removed = [path.name for path in ours if path.exists()]
             for path in ours:
