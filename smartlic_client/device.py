@@ -88,15 +88,18 @@ class Device:
         post: Post | None = None,
         sleep: Callable[[float], object] = time.sleep,
         on_log: Callable[[Logged], None] | None = None,
+        proxy: str | None = None,
     ) -> None:
         """Hooks for an emulator. `environment`: clock, chance and keys; `post` instead of TLS; `sleep`;
-        `on_log` hears each `%SMART_LIC-…` event, which also goes to the logger "smartlic"."""
+        `on_log` hears each `%SMART_LIC-…` event, which also goes to the logger "smartlic". `proxy`: in place
+        of the one in the settings, `http://[USER:PASSWORD@]HOST:PORT`."""
         self.errands = Errands(Agent(folder.record), folder.settings, environment or SystemEnvironment())
         self._folder = folder
         self._resolve = resolve
         self._post_instead = post
         self._sleep = sleep
         self._on_log = on_log
+        self._proxy = proxy
         self._transport: SyncTransport | None = None
 
     @property
@@ -126,6 +129,7 @@ class Device:
         post: Post | None = None,
         sleep: Callable[[float], object] = time.sleep,
         on_log: Callable[[Logged], None] | None = None,
+        proxy: str | None = None,
     ) -> Device:
         """Lock the folder and read the device. Raises no-device, store-busy, store-damaged and so on.
 
@@ -133,7 +137,7 @@ class Device:
         stays the URL's. The other hooks are those of the constructor.
         """
         keeping = DeviceFolder.open(folder, lock_timeout)
-        return cls(keeping, environment, resolve, post=post, sleep=sleep, on_log=on_log)
+        return cls(keeping, environment, resolve, post=post, sleep=sleep, on_log=on_log, proxy=proxy)
 
     @classmethod
     def in_memory(
@@ -325,7 +329,8 @@ class Device:
         if self._transport is None:
             from smartlic_client.transport.sync import SyncTransport  # only what sends needs requests
 
-            self._transport = SyncTransport(anchors, resolve=self._resolve, proxy=self.settings.proxy)
+            proxy = self._proxy or self.settings.proxy
+            self._transport = SyncTransport(anchors, resolve=self._resolve, proxy=proxy)
         try:
             return self._transport.post(destination, step.body, step.content_type).body
         except RemoteError as error:

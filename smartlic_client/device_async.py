@@ -77,6 +77,7 @@ class AsyncDevice:
         post: AsyncPost | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         on_log: Callable[[Logged], None] | None = None,
+        proxy: str | None = None,
     ) -> None:
         """Hooks as those of `Device`; `post` and `sleep` are awaited. `transport`: makes one from anchors and
         proxy. Raises httpx-needed where neither is given."""
@@ -89,6 +90,7 @@ class AsyncDevice:
         self._new_transport = transport
         self._sleep = sleep
         self._on_log = on_log
+        self._proxy = proxy
         self._changed = asyncio.Event()
         self._transport: AsyncTransport | None = None
         self._busy = asyncio.Lock()
@@ -120,12 +122,13 @@ class AsyncDevice:
         post: AsyncPost | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         on_log: Callable[[Logged], None] | None = None,
+        proxy: str | None = None,
     ) -> Self:
         """As `Device.open`, and `aclose` ends it. Raises httpx-needed too."""
         if post is None:
             _transport_kind()
         keeping = await _opened(folder, lock_timeout)
-        return cls(keeping, environment, resolve=resolve, post=post, sleep=sleep, on_log=on_log)
+        return cls(keeping, environment, resolve=resolve, post=post, sleep=sleep, on_log=on_log, proxy=proxy)
 
     @classmethod
     async def in_memory(
@@ -305,7 +308,7 @@ class AsyncDevice:
         if self._transport is None:
             if self._new_transport is None:
                 raise RuntimeError("neither `post` nor a transport")
-            self._transport = self._new_transport(anchors, self.settings.proxy)
+            self._transport = self._new_transport(anchors, self._proxy or self.settings.proxy)
         try:
             return (await self._transport.post(destination, step.body, step.content_type)).body
         except RemoteError as error:

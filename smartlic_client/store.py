@@ -108,7 +108,7 @@ class Store:
 
     @property
     def _is_locked(self) -> bool:
-        return self._lock is not None and self._lock.is_locked
+        return self._lock is not None and self._is_locked
 
     @contextlib.contextmanager
     def locked(self, timeout: float = 10.0) -> Iterator[None]:
@@ -189,6 +189,28 @@ class Store:
             if _kind(self.path) not in (None, "a file"):
                 raise store_wrong_kind(path=str(self.path), found=_kind(self.path), expected="a file")
             _write_whole(self.path, data)
+
+    def wipe(self) -> list[str]:
+        """Remove the state, copies that were set aside, and the folder if it holds nothing else. Only inside
+        `locked`. Returns the names of the files. Raises `store-unwritable`."""
+        if not self._is_locked:
+            raise RuntimeError("a state is removed only while its store is locked")
+        with _unwritable(self.folder):
+            ours = [
+                self.path,
+                *sorted(self.folder.glob("device.json.*")),
+                *self.folder.glob("run/device.*"),
+                self._holder,
+                self.folder / "device.lock",
+            ]
+            removed = [path.name for path in ours if path.exists()]
+            for path in ours:
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody keeps something else in it
+                for folder in (self.folder / "run", self.folder):
+                    if folder.exists():
+                        folder.rmdir()
+        return removed
 
     def _decode(self) -> dict[str, Any] | None:
         data = self._read()

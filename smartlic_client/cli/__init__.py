@@ -12,14 +12,24 @@ __all__ = ["cli", "main"]
 _VERBS = {
     "init": ("smartlic_client.cli.init", "Make a device (a product instance)."),
     "transport": ("smartlic_client.cli.transport", "Set the destination URL: the cluster's VIP or FQDN."),
-    "trust": ("smartlic_client.cli.trust", "Trust the server's licensing root."),
+    "trust": ("smartlic_client.cli.trust", "Trust the server's licensing root, or get a trust code."),
     "register": ("smartlic_client.cli.register", "Register with an ID token."),
     "request": ("smartlic_client.cli.request", "Use a count of licenses."),
     "release": ("smartlic_client.cli.release", "Use a license no more."),
+    "renew": ("smartlic_client.cli.renew", "Renew the ID certificate or the authorization now."),
     "report": ("smartlic_client.cli.report", "Tell the server the counts now; finish what is under way."),
     "deregister": ("smartlic_client.cli.deregister", "End the registration."),
+    "policy": ("smartlic_client.cli.policy", "Report usage by a policy instead of registering."),
+    "sync": ("smartlic_client.cli.sync", "Send the usage reports now."),
+    "reservation": ("smartlic_client.cli.reservation", "Not offered; says what is in its place."),
+    "run": ("smartlic_client.cli.run", "Honour the timers of one device or several, as a service."),
+    "shell": ("smartlic_client.cli.shell", "Take the words that devices take: license smart …"),
     "check": ("smartlic_client.cli.check", "Check whether products will register by a destination URL."),
     "show": ("smartlic_client.cli.show", "Show the device as IOS XE would."),
+    "config": ("smartlic_client.cli.config", "Show the settings, and where each came from."),
+    "clean": ("smartlic_client.cli.clean", "Remove a device's data from this machine."),
+    "support": ("smartlic_client.cli.support", "Collect what helps to find a fault, without secrets."),
+    "completion": ("smartlic_client.cli.completion", "Print the completion for bash, zsh or fish."),
 }
 
 _EPILOG = """\b
@@ -53,6 +63,13 @@ _SHARED = (
         metavar="NAME",
         help="Which device (SMARTLIC_DEVICE); not needed where there is one only.",
     ),
+    shared(
+        "--proxy",
+        key="smartlic.proxy",
+        envvar="SMARTLIC_PROXY",
+        metavar="URL",
+        help="Go through this proxy (SMARTLIC_PROXY): http://[USER:PASSWORD@]HOST:PORT.",
+    ),
     format_option,
 )
 
@@ -65,8 +82,12 @@ _SHARED = (
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="smartlic")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """A Smart Licensing product instance: registers with an SSM On-Prem cluster and reports its licenses."""
+    from smartlic_client.cli import configuration
+
+    configuration.apply(context)
 
 
 def main() -> None:

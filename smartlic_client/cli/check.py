@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartlic_client.cli.configuration import setting
 from smartlic_client.cli.output import note, say
 from smartlic_client.cli.resolve import resolve_option
 
@@ -195,7 +196,7 @@ def _options(given: dict[str, Any]) -> tuple[Options, ServerSide | None]:
         resolve=resolve,
         expected_name=parse_host(given["expected_name"]) if given["expected_name"] else None,
         expires_within=given["expires_within"] * _DAY,
-        proxy=_proxy(given["proxy"]),
+        proxy=_proxy(given["proxy"] or setting("proxy")),
         proxy_in_environment=intake.proxy_in_environment(),
         timeout=given["timeout"],
         jobs=given["jobs"],

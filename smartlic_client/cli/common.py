@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 import click
 
+from smartlic_client.cli.configuration import setting
 from smartlic_client.cli.output import note, wants_json
 from smartlic_client.device import NO_DEVICE, Device, Outcome
 from smartlic_client.errors import CallerError, problem
 from smartlic_client.store import default_root, device_folder, list_devices
 
-__all__ = ["device_folder_of", "home_of", "opened", "outcome_data", "wait_option"]
+__all__ = ["device_folder_of", "home_of", "opened", "outcome_data", "proxy_of", "wait_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,14 +48,23 @@ def device_folder_of(context: click.Context) -> Path:
 
 def opened(context: click.Context) -> Device:
     resolve = context.params.get("resolve") or ()
-    return Device.open(device_folder_of(context), resolve=dict(resolve))
+    return Device.open(device_folder_of(context), resolve=dict(resolve), proxy=proxy_of())
+
+
+def proxy_of() -> str | None:
+    """The proxy that was configured, checked before anything is kept or sent. Raises bad-proxy."""
+    if (proxy := setting("proxy")) is None:
+        return None
+    from smartlic_client.transport.common import checked_proxy
+
+    return checked_proxy(str(proxy))
 
 
 def wait_option(command: F) -> F:
     return click.option(
         "--wait",
         type=click.FloatRange(min=0, max=86400),
-        default=0.0,
+        default=lambda: setting("wait"),
         metavar="SECONDS",
         help="Go on trying for so long where the server cannot be reached, as through a failover.",
     )(command)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["LazyGroup", "NoVerbError", "Shared", "VerbGroup", "format_option", "shared"]
 
@@ -23,7 +26,10 @@ def shared(*names: str, key: str, envvar: str | None = None, **settings: Any) ->
 
     def remember(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value is not None:
-            context.find_root().meta[key] = value
+            meta = context.find_root().meta
+            meta[key] = value
+            source = context.get_parameter_source(_parameter.name or "")
+            meta[f"{key}.source"] = source.name.lower() if source else "commandline"
 
     def make(outermost: bool) -> click.Option:
         return click.Option(
@@ -41,6 +47,7 @@ def shared(*names: str, key: str, envvar: str | None = None, **settings: Any) ->
 format_option = shared(
     "--format",
     key="smartlic.format",
+    envvar="SMARTLIC_FORMAT",
     type=click.Choice(["text", "json"]),
     help="text (default) or json, errors included.",
 )
@@ -90,6 +97,18 @@ class LazyGroup(VerbGroup):
         if isinstance(command, click.Group):
             for inner in command.commands.values():
                 self._share(inner)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The verbs, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete[:1] == "-":
+            return super().shell_complete(context, incomplete)
+        return [
+            CompletionItem(name, help=line)
+            for name, (_, line) in self._verbs.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,0 +1,92 @@
+"""The prompt of `smartlic shell` at a terminal: history, completion, editing keys (`smartlic[shell]`)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import platformdirs
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import History
+from prompt_toolkit.shortcuts import CompleteStyle
+
+from smartlic_client.cli.files import write_file
+from smartlic_client.cli.words import completions, keepable
+from smartlic_client.errors import SmartlicError
+
+__all__ = ["CleanHistory", "Prompt"]
+
+_KEPT = 1000
+"""Lines of history that are kept."""
+
+
+class Prompt:
+    """A `shell.Reader` at a terminal."""
+
+    lasting = True
+
+    def __init__(self, history: Path | None = None) -> None:
+        kept = history or platformdirs.user_data_path("smartlic-shell", appauthor=False) / "history"
+        self._lines: PromptSession[str] = PromptSession(
+            history=CleanHistory(kept),
+            completer=Words(),
+            complete_while_typing=False,
+            complete_style=CompleteStyle.READLINE_LIKE,
+            enable_suspend=True,
+            reserve_space_for_menu=0,
+        )
+        self._pasted: list[str] = []
+
+    def line(self, prompt: str) -> str | None:
+        """The next line; what was pasted as several is given one by one."""
+        if self._pasted:
+            return self._pasted.pop(0)
+        try:
+            lines = self._lines.prompt(prompt).splitlines()
+        except EOFError:
+            return None
+        self._pasted = lines[1:]
+        return lines[0] if lines else ""
+
+
+class Words(Completer):
+    def get_completions(self, document: Document, _event: CompleteEvent) -> Iterable[Completion]:
+        before = document.text_before_cursor
+        word = document.get_word_before_cursor(WORD=True)
+        for found in completions(before):
+            yield Completion(found, -len(word))
+
+
+class CleanHistory(History):
+    """The last lines, in a file for this user alone; none with a token in it, in the memory neither."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        super().__init__()
+
+    def append_string(self, string: str) -> None:
+        clean = "\n".join(line for line in string.splitlines() if keepable(line))
+        if clean.strip():
+            super().append_string(clean)
+
+    def load_history_strings(self) -> Iterable[str]:
+        """Newest first. A file that has grown long is cut."""
+        try:
+            lines = self._path.read_text("utf-8", "replace").splitlines()
+            if len(lines) > 2 * _KEPT:
+                write_file(self._path, "".join(f"{line}\n" for line in lines[-_KEPT:]).encode())
+        except (OSError, SmartlicError):
+            return []
+        return reversed(lines[-_KEPT:])
+
+    def store_string(self, string: str) -> None:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
+                file.writelines(f"{line}\n" for line in string.splitlines())
+        except OSError:
+            return  # it is a help for the next time; what was asked is done
