@@ -108,7 +108,7 @@ class Store:
 
     @property
     def _is_locked(self) -> bool:
-        return self._lock is not None and self._is_locked
+        return self._lock is not None and self._lock.is_locked
 
     @contextlib.contextmanager
     def locked(self, timeout: float = 10.0) -> Iterator[None]:
