@@ -86,7 +86,13 @@ def test_every_verb_gives_json(lab: Lab, tmp_path: Path) -> None:
         "pending": None,
         "resumed": False,
     }
-    used = {"tag": DNA, "count": 2, "enforcement_mode": "in-compliance"}
+    used = {
+        "tag": DNA,
+        "count": 2,
+        "enforcement_mode": "in-compliance",
+        "export_controlled": False,
+        "kind": "unenforced-perpetual",
+    }
     usage = {"ok": True, "authorization": "authorized", "entitlements": [used]}
     assert smartlic.json("request", DNA, "2") == {**usage, "changed": True, "pending": None}
     assert smartlic.json("request", DNA, "2") == {**usage, "changed": False, "pending": None}
