@@ -19,8 +19,9 @@ import pytest
 import requests
 
 from mock_server import Cluster
-from mock_server.cluster.config import configure
+from mock_server.cluster.config import Layout, configure
 from mock_server.cluster.processes import started
+from mock_server.library.threads import Threads
 from smartlic_client import AsyncDevice, Device, IdToken, Udi
 from smartlic_client.errors import SmartlicError
 
@@ -119,6 +120,21 @@ def test_in_an_event_loop_the_same_is_awaited(tmp_path: Path) -> None:
                 await product.report(wait=5)
             assert (await ssm.status())["active"] == "secondary"
             assert (await ssm.console("secondary", "version"))[0].startswith("smartlic mock")
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_asks_cssm_before_it_serves_waits(tmp_path: Path) -> None:
+    """Servers and CSSM start side by side: the first one to need it gets its answer once it is there."""
+
+    async def scenario() -> None:
+        cssm = Threads().cssm(Layout(tmp_path))
+        asked = asyncio.create_task(cssm.ask_from_afar({"op": "cssm.anchor"}))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        await cssm.start()
+        assert "BEGIN CERTIFICATE" in (await asked)["anchor"]
+        await cssm.end()
 
     asyncio.run(scenario())
 
