@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mock_server.cluster.files import write_private
+from mock_server.files import write_private
 
 
 class ProcessId(NamedTuple):

@@ -22,10 +22,10 @@ from typing import Any
 
 from mock_server.cluster.config import Layout
 from mock_server.cluster.control import ControlServer, describe
-from mock_server.cluster.files import write_private
 from mock_server.cluster.processes import myself
 from mock_server.cssm.service import CssmService
 from mock_server.errors import SmartlicError
+from mock_server.files import write_private
 
 log = logging.getLogger(__name__)
 

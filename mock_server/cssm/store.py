@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from mock_server.cluster.files import write_private
 from mock_server.cssm import problems
 from mock_server.cssm.state import FORMAT, CssmState
+from mock_server.files import write_private
 
 __all__ = ["Store"]
 
