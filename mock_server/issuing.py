@@ -7,9 +7,8 @@ import datetime
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mock_server import pki
-from mock_server.cssm.service import DEFAULT_SMART_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
 from mock_server.domain import accounts, administration, events
-from mock_server.domain.state import DEFAULT_ACCOUNT
+from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_CSSM_VIRTUAL_ACCOUNT, DEFAULT_SMART_ACCOUNT
 from mock_server.serving import Serving, key_name
 from smartlic_client.protocol import signing
 
@@ -59,7 +58,7 @@ async def first_certificates(serving: Serving) -> None:
     installed = events.CertificatesInstalled(served_name=name, generation=1, certificates=certificates)
     kept = events.AnchorKept(root=pki.der_chain([root])[0])
     account = accounts.create_account(
-        serving.state, DEFAULT_ACCOUNT, DEFAULT_SMART_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
+        serving.state, DEFAULT_ACCOUNT, DEFAULT_SMART_ACCOUNT, DEFAULT_CSSM_VIRTUAL_ACCOUNT
     )
     await serving.commit("system", [events.CommonNameSet(name=name), installed, kept, *account], keys)
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, Placed, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed
 from mock_server.domain import accounts, events, virtual_accounts
-from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, AccountStatus, State
+from mock_server.domain.state import (
+    DEFAULT_SMART_ACCOUNT,
+    DEFAULT_VIRTUAL_ACCOUNT,
+    Account,
+    AccountStatus,
+    State,
+)
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]
@@ -17,7 +24,7 @@ class _Request(Fields, kw_only=True):
     """`cssm_virtual_account`: the account's own name, if nothing is said: each belongs to one account."""
 
     name: str
-    smart_account: str = "Lab Smart Account"
+    smart_account: str = DEFAULT_SMART_ACCOUNT
     cssm_virtual_account: str | None = None
     email: str = ""
 
