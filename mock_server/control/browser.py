@@ -16,7 +16,7 @@ from mock_server.control.forms import Answer, Fields, Operation
 from mock_server.domain import events
 from mock_server.domain.words import date
 from mock_server.errors import CallerError, problem
-from mock_server.serving import Serving, key_name
+from mock_server.serving import Serving
 from smartlic_client.protocol import signing
 
 __all__ = ["OPERATIONS", "deleted_by_teardown", "described"]
@@ -88,7 +88,7 @@ async def _reset(serving: Serving, by: str, why: str) -> bool:
         await serving.ledger.settled()
         return False
     issued = issuing.own_browser_certificate(serving)
-    keys = {key_name("browser", issued.certificate): issued.key_pem}
+    keys = issuing.keys_of({"browser": issued})
     gone = events.BrowserCertificateReset(chain=issued.der_chain, why=why)
     await serving.commit(by, [gone], keys)
     serving.renew_tls()
