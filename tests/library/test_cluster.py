@@ -272,6 +272,26 @@ def test_ctrl_c_while_it_starts_leaves_nothing(after: float) -> None:
     assert not [path for path in left if path.stat().st_uid == os.getuid() and _is_of(path, process.pid)]
 
 
+class _Late(threading.Thread):
+    """A thread that the machine is slow to begin: Ctrl-C comes before it has."""
+
+    go = threading.Event()
+
+    def _bootstrap(self) -> None:
+        self.go.wait()
+        super()._bootstrap()  # type: ignore[misc]
+
+
+def test_ctrl_c_before_the_thread_has_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An interrupt while the thread is being started is what the caller sees, and nothing runs after it."""
+    monkeypatch.setattr(threading, "Thread", _Late)
+    threading.Timer(0.05, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+    threading.Timer(0.2, _Late.go.set).start()
+    with pytest.raises(KeyboardInterrupt), Cluster(tmp_path / "c"):
+        pass
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, _Late)]
+
+
 def _is_of(folder: Path, pid: int) -> bool:
     """Whether a supervisor's lock in a cluster's folder names this process."""
     try:
