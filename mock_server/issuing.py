@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mock_server import pki
-from mock_server.cssm.service import DEFAULT_SMART_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
 from mock_server.domain import accounts, administration, events
-from mock_server.domain.state import DEFAULT_ACCOUNT
+from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_CSSM_VIRTUAL_ACCOUNT, DEFAULT_SMART_ACCOUNT
 from mock_server.serving import Serving, key_name
 from smartlic_client.protocol import signing
 
-__all__ = ["first_certificates", "own_browser_certificate", "renew", "served_hosts"]
+__all__ = ["first_certificates", "keys_of", "own_browser_certificate", "renew", "served_hosts"]
 
 _RENEW_BEFORE = 30  # days
 _ANSWERS_NAME = "SSM On-Prem licensing answers"
@@ -53,13 +53,12 @@ async def first_certificates(serving: Serving) -> None:
         "product": authority.leaf(name, pki.PRODUCT, now=now, alternative_names=[name]),
         "browser": _browser(serving, authority, name, now),
     }
-    for title, issued in made.items():
-        certificates[title] = issued.der_chain
-        keys[key_name(title, issued.certificate)] = issued.key_pem
+    certificates |= _chains(made)
+    keys |= keys_of(made)
     installed = events.CertificatesInstalled(served_name=name, generation=1, certificates=certificates)
     kept = events.AnchorKept(root=pki.der_chain([root])[0])
     account = accounts.create_account(
-        serving.state, DEFAULT_ACCOUNT, DEFAULT_SMART_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
+        serving.state, DEFAULT_ACCOUNT, DEFAULT_SMART_ACCOUNT, DEFAULT_CSSM_VIRTUAL_ACCOUNT
     )
     await serving.commit("system", [events.CommonNameSet(name=name), installed, kept, *account], keys)
 
@@ -82,12 +81,20 @@ async def renew(serving: Serving, by: str) -> bool:
     installed = events.CertificatesInstalled(
         served_name=name,
         generation=settings.generation + 1,
-        certificates={title: issued.der_chain for title, issued in made.items()},
+        certificates=_chains(made),
     )
-    keys = {key_name(title, issued.certificate): issued.key_pem for title, issued in made.items()}
-    await serving.commit(by, [installed], keys)
+    await serving.commit(by, [installed], keys_of(made))
     serving.renew_tls()
     return True
+
+
+def _chains(made: Mapping[str, pki.Issued]) -> dict[str, list[str]]:
+    return {title: issued.der_chain for title, issued in made.items()}
+
+
+def keys_of(made: Mapping[str, pki.Issued]) -> dict[str, bytes]:
+    """The private keys of new certificates, by the names that they have in the key store."""
+    return {key_name(title, issued.certificate): issued.key_pem for title, issued in made.items()}
 
 
 def own_browser_certificate(serving: Serving) -> pki.Issued:

@@ -45,7 +45,7 @@ def key_name(title: str, certificate: x509.Certificate) -> str:
 def key_name_of(settings: Settings, title: str) -> str:
     """The name of the key that belongs to a certificate: an uploaded one has that of its request."""
     given = settings.browser_key if title == "browser" else ""
-    return given or key_name(title, stored_chain(settings.certificates[title])[0])
+    return given or key_name(title, stored_chain(settings.certificates[title][:1])[0])
 
 
 def stored_chain(chain: list[str]) -> tuple[x509.Certificate, ...]:

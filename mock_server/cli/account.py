@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from mock_server.cli.common import ask, confirm, yes_option
+from mock_server.domain.state import DEFAULT_SMART_ACCOUNT
 from smartlic_client.cli.lazy import VerbGroup
 from smartlic_client.cli.output import emit
 
@@ -22,7 +23,7 @@ def command() -> None:
 def _binding(verb: F) -> F:
     options = [
         click.option(
-            "--smart-account", default="Lab Smart Account", show_default=True, help="In CSSM, its owner."
+            "--smart-account", default=DEFAULT_SMART_ACCOUNT, show_default=True, help="In CSSM, its owner."
         ),
         click.option(
             "--cssm-virtual-account",

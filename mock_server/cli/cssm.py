@@ -9,8 +9,7 @@ import click
 from mock_server.cli.clock import Time
 from mock_server.cli.common import ask, rows_of, table
 from mock_server.cli.files import read_text, write_text
-from mock_server.cssm.service import DEFAULT_SMART_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
-from mock_server.domain.documents import MAX_DOCUMENT
+from mock_server.domain.state import DEFAULT_CSSM_VIRTUAL_ACCOUNT, DEFAULT_SMART_ACCOUNT
 from smartlic_client.cli.lazy import VerbGroup
 from smartlic_client.cli.output import emit
 
@@ -18,7 +17,10 @@ _smart = click.option(
     "--smart-account", default=DEFAULT_SMART_ACCOUNT, show_default=True, help="Smart account in CSSM."
 )
 _virtual = click.option(
-    "--virtual-account", default=DEFAULT_VIRTUAL_ACCOUNT, show_default=True, help="Virtual account in CSSM."
+    "--virtual-account",
+    default=DEFAULT_CSSM_VIRTUAL_ACCOUNT,
+    show_default=True,
+    help="Virtual account in CSSM.",
 )
 _times = click.option("--times", type=click.IntRange(1), help="Only the next so many requests.")
 
@@ -53,6 +55,8 @@ def status(context: click.Context) -> None:
 @click.pass_context
 def answer(context: click.Context, request: str, answer: str) -> None:
     """Make the file ANSWER of the file REQUEST, which `smartlic-mock sync request-file` wrote."""
+    from mock_server.domain.documents import MAX_DOCUMENT
+
     made = ask(context, "cssm.answer", request=read_text(request, MAX_DOCUMENT))
     write_text(answer, made["answer"])
     emit({"account": made["account"], "file": answer}, f"Wrote the answer for {made['account']} to {answer}")

@@ -14,7 +14,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 
 from mock_server.cli.shell import PROMPT
 from mock_server.cluster.commands.table import completions
-from mock_server.cluster.files import write_private
+from mock_server.files import write_private
 
 _KEPT = 1000
 """Lines of history that are kept."""

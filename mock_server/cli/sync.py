@@ -9,7 +9,6 @@ import click
 from mock_server.cli.common import ask, rows_of, table
 from mock_server.cli.common_name import text
 from mock_server.cli.files import read_text, write_text
-from mock_server.domain.documents import MAX_DOCUMENT
 from mock_server.domain.state import DEFAULT_ACCOUNT
 from smartlic_client.cli.output import emit
 
@@ -99,4 +98,6 @@ def request_file(context: click.Context, file: str, account: str) -> None:
 @click.pass_context
 def answer_file(context: click.Context, file: str, account: str | None) -> None:
     """Upload the answer in FILE that CSSM made of the last request of its local account."""
+    from mock_server.domain.documents import MAX_DOCUMENT
+
     _said(ask(context, "sync.answer-file", answer=read_text(file, MAX_DOCUMENT), of=account))

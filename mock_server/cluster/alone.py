@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from mock_server.cluster import decide, membership, standing, wire
-from mock_server.cluster.ledger import ClusterLedger
+from mock_server.cluster.actions import WITNESS_RETRY, NodeActions
 from mock_server.cluster.problems import INTERNAL, JOURNAL_LOST
 from mock_server.cluster.roles import Event
 from mock_server.cluster.standing import Standing
 from mock_server.cluster.witness import Record
 from mock_server.errors import SmartlicError
 
-if TYPE_CHECKING:
-    from mock_server.cluster.node import Node
-
 log = logging.getLogger(__name__)
 
-_WITNESS_RETRY = 0.2
 
-
-class AloneDuties:
+class AloneDuties(NodeActions):
     """The actions of a node that is in no cluster, or leaves it for good."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
 
     async def serve_alone(self) -> None:
         """Serve everything on the own address. After a teardown the record says who may, and its epoch rises
         (rule 1); two servers that never were a cluster have no record and no epoch."""
         node, ledger = self._node, self._ledger
-        index = ledger.worker.journal.head.idx
+        index = self._worker.journal.head.idx
         record = await node.aside(node.witness.read)
         epoch = 0
         if record is not None:
@@ -59,7 +50,7 @@ class AloneDuties:
     async def show_pages(self) -> None:
         """A discarded server: its last state can be read at its own address, and that is all."""
         node = self._node
-        keys = await self._ledger.worker.write(self._ledger.worker.journal.keys)
+        keys = await self._worker.write(self._worker.journal.keys)
         app, tls = node.service.pages(keys)
         await node.serving.open_pages(app, tls)
 
@@ -72,7 +63,7 @@ class AloneDuties:
         except (SmartlicError, OSError) as error:
             # It may have been written all the same: there is no way back, only on.
             log.warning("%s", error)
-            asyncio.get_running_loop().call_later(_WITNESS_RETRY, node.post, Event.WITNESS_DOWN)
+            asyncio.get_running_loop().call_later(WITNESS_RETRY, node.post, Event.WITNESS_DOWN)
             return
         if not won:
             await node.aside(membership.unmark, node.layout, node.name, "teardown")
@@ -113,10 +104,3 @@ class AloneDuties:
         if await node.aside(membership.marked, node.layout, node.name, "teardown"):
             await node.service.torn_down()
             await node.aside(membership.unmark, node.layout, node.name, "teardown")
-
-    @property
-    def _ledger(self) -> ClusterLedger:
-        ledger = self._node.ledger
-        if ledger is None:
-            raise RuntimeError("the journal is closed")
-        return ledger

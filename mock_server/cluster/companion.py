@@ -12,10 +12,10 @@ from typing import Any
 from mock_server.cluster.child import Child
 from mock_server.cluster.config import Layout
 from mock_server.cluster.control import Request, listen, remove
-from mock_server.cluster.files import write_private
 from mock_server.cluster.problems import CSSM_HUNG, CSSM_STOPPED, NOT_RUNNING
 from mock_server.cluster.processes import ProcessId
 from mock_server.errors import SmartlicError
+from mock_server.files import write_private
 
 _ANSWER = 5.0
 """Seconds. What its portal is asked is done at once; the servers ask it without the supervisor."""

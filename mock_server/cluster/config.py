@@ -20,8 +20,8 @@ from typing import Literal, get_args
 import msgspec
 
 from mock_server.cluster import identity
-from mock_server.cluster.files import write_private
 from mock_server.cluster.problems import ADDRESS_NOT_ALLOWED, FOLDER_DAMAGED, FOLDER_EXISTS, NO_CLUSTER
+from mock_server.files import write_private
 from mock_server.journal.problems import FOLDER_VERSION
 
 FORMAT = 1

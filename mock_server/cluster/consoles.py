@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from mock_server.cluster import config, console, logins, refusals
@@ -15,7 +16,7 @@ from mock_server.cluster.commands.answers import Answer
 from mock_server.cluster.config import Layout
 from mock_server.cluster.problems import ANSWER_LOST, NODE_GONE, NODE_HUNG, NOT_RUNNING
 from mock_server.cluster.standing import Standing
-from mock_server.cluster.talk import Outcome, Question, Talk, relay, reply, spoken
+from mock_server.cluster.talk import Outcome, Talk, relay, spoken, within
 from mock_server.errors import SmartlicError
 
 _STATUS = 1.0
@@ -71,7 +72,8 @@ class Consoles:
             async with self._starting[child.name]:
                 if not child.running:
                     await child.start(stopped=True)
-        return _carry(child, command.name, relay(child.ask({"op": "console", "line": line}, _SILENCE)))
+        talk = relay(child.ask({"op": "console", "line": line}, _SILENCE))
+        return within(_carried(child, command.name), talk)
 
     async def _of_dead(self, name: str, command: str) -> Talk:
         if command == "ha_status":
@@ -88,22 +90,15 @@ class Consoles:
         return spoken(console.ha_status(found))
 
 
-async def _carry(child: Child, command: str, talk: Talk) -> Talk:
+@contextlib.contextmanager
+def _carried(child: Child, command: str) -> Iterator[None]:
     """A talk with a node that may die or hang in the middle of it."""
     pid = child.pid
     try:
-        said = await anext(talk, None)
-        while said is not None:
-            if isinstance(said, Question):
-                said = await reply(talk, (yield said))
-            else:
-                yield said
-                said = await anext(talk, None)
+        yield
     except TimeoutError:
         raise NODE_HUNG(node=console.title(child.name), pid=pid) from None
     except SmartlicError as error:
         if error.code not in (NOT_RUNNING.code, ANSWER_LOST.code):
             raise
         raise NODE_GONE(node=console.title(child.name), command=command) from None
-    finally:
-        await talk.aclose()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mock_server.cluster import decide, membership, wire
+from mock_server.cluster.actions import WITNESS_RETRY, NodeActions
 from mock_server.cluster.alone import AloneDuties
 from mock_server.cluster.follower import Follower, reload
 from mock_server.cluster.leader import Leader
@@ -26,16 +27,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WITNESS_RETRY = 0.2
 _GOODBYE = 1.0
 _BROKEN_PAUSE = 1.0  # a Standby with a full disk does not try ten times a second
 
 
-class Duties:
+class Duties(NodeActions):
     """The actions of `roles.Action`, by name."""
 
     def __init__(self, node: Node) -> None:
-        self._node = node
+        super().__init__(node)
         self._doubt = False  # a record of ours may have been written although the disk said no
         self._handed_over = False
         alone = AloneDuties(node)
@@ -116,7 +116,7 @@ class Duties:
         except SmartlicError as error:
             log.warning("%s", error)
             node.reason = error.sentence
-            await asyncio.sleep(_WITNESS_RETRY)
+            await asyncio.sleep(WITNESS_RETRY)
             node.post(Event.WITNESS_DOWN)
             return
         if won is None:
@@ -246,7 +246,7 @@ class Duties:
             return None
 
     def _later(self, event: Event) -> None:
-        asyncio.get_running_loop().call_later(_WITNESS_RETRY, self._node.post, event)
+        asyncio.get_running_loop().call_later(WITNESS_RETRY, self._node.post, event)
 
     async def _answer_left(self) -> None:
         node = self._node
@@ -390,17 +390,3 @@ class Duties:
             worker, node.worker, node.ledger = node.worker, None, None
             await worker.close()
         node.service.machine.reset()
-
-    @property
-    def _ledger(self) -> ClusterLedger:
-        ledger = self._node.ledger
-        if ledger is None:
-            raise RuntimeError("the journal is closed")
-        return ledger
-
-    @property
-    def _worker(self) -> JournalWorker:
-        worker = self._node.worker
-        if worker is None:
-            raise RuntimeError("the journal is closed")
-        return worker

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mock_server.cluster.config import Layout
-from mock_server.cluster.files import write_private
+from mock_server.files import write_private
 
 log = logging.getLogger(__name__)
 

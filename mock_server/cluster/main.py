@@ -14,18 +14,16 @@ import asyncio
 import contextlib
 import gc
 import importlib
-import json
 import logging
 import os
 import resource
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
+from mock_server.cluster import started
 from mock_server.cluster.config import NODES, Layout
 from mock_server.cluster.control import describe
 from mock_server.cluster.life import live
@@ -54,10 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         layout = Layout(options.folder)
         factory = load_factory(options.service)
-        _log_to(layout.log(options.node), options.log_level)
+        started.log_to(layout.log(options.node), options.log_level)
         node = Node(options.folder, options.node, factory)
     except SmartlicError as error:
-        _say({"error": describe(error)})
+        started.say({"error": describe(error)})
         return error.exit_code
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(node, options))
@@ -65,18 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _run(node: Node, options: argparse.Namespace) -> None:
-    loop = asyncio.get_running_loop()
-    ending = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
-    if options.parent_fd is not None:
-        loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, loop, ending)
-
     def ready() -> None:
         log.info("process %d of %s", os.getpid(), node.name)
-        _say({"ready": True, "control": node.control_path})
+        started.say({"ready": True, "control": node.control_path})
 
-    await live(node, ending, ready, stopped=options.stopped)
+    await live(node, started.ending(options.parent_fd), ready, stopped=options.stopped)
 
 
 def _allow_connections() -> None:
@@ -84,12 +75,6 @@ def _allow_connections() -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _parent_gone(descriptor: int, loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    if not os.read(descriptor, 1):
-        loop.remove_reader(descriptor)
-        ending.set()
 
 
 def load_factory(path: str) -> ServiceFactory:
@@ -100,18 +85,6 @@ def load_factory(path: str) -> ServiceFactory:
     except (ImportError, AttributeError, ValueError) as error:
         raise SERVICE_NOT_FOUND(path=path, detail=str(error)) from error
     return factory
-
-
-def _log_to(path: Path, level: str) -> None:
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.captureWarnings(True)
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message, default=str) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

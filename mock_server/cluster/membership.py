@@ -15,11 +15,11 @@ import msgspec
 
 from mock_server.cluster import config, identity
 from mock_server.cluster.config import ClusterConfig, Layout, peer_of
-from mock_server.cluster.files import sync_folder, write_private
 from mock_server.cluster.problems import FOLDER_DAMAGED
 from mock_server.cluster.standing import Facts, Standing, standing
 from mock_server.cluster.witness import Record, Witness
 from mock_server.errors import SmartlicError
+from mock_server.files import sync_folder, write_private
 
 PRIMARY, SECONDARY = config.NODES
 

@@ -131,21 +131,24 @@ class Node:
         self._witness_thread.shutdown()
 
     async def command(self, event: Event, within: float = 15.0) -> None:
-        """Post a command once the node's state allows it."""
-        await self.until(lambda: (self.state, event) in TABLE and not self._busy, within)
+        """Post a command once the node's state allows it; TimeoutError if it does not in time."""
+        async with asyncio.timeout(within):
+            while not self._next_may_be(event):
+                await self.until(lambda: self._next_may_be(event), within)
         self.post(event)
 
     async def stop(self) -> None:
-        """Planned stop (rule 8)."""
-
-        def may_stop() -> bool:
-            return (self.state, Event.STOP) in TABLE and not self._busy
-
-        # A start that is under way may end in a stop by itself.
-        await self.until(lambda: self.at_rest() or may_stop(), 15.0)
+        """Planned stop (rule 8). A start that is under way may end in a stop by itself."""
+        async with asyncio.timeout(15.0):
+            while not (self.at_rest() or self._next_may_be(Event.STOP)):
+                await self.until(lambda: self.at_rest() or self._next_may_be(Event.STOP), 15.0)
         if not self.at_rest():
             self.post(Event.STOP)
         await self.until(self.at_rest, 15.0)
+
+    def _next_may_be(self, event: Event) -> bool:
+        """Whether an event that is posted now is taken in this state: none is under way or before it."""
+        return (self.state, event) in TABLE and not self._busy and self._events.empty()
 
     def at_rest(self) -> bool:
         """Whether the cluster is stopped on this node, and all of it closed."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from mock_server.cluster.commands import table
 from mock_server.cluster.commands.handlers import HANDLERS
-from mock_server.cluster.commands.membership import SETTLED, status_of, stuck
+from mock_server.cluster.commands.membership import status_of, stuck
 from mock_server.cluster.decide import waits_for_operator
 from mock_server.cluster.node import Node
 from mock_server.cluster.problems import BAD_REQUEST, CONSOLE_BUSY, NOT_ACTIVE, UNKNOWN_OP
-from mock_server.cluster.roles import SERVING_STATES, role
-from mock_server.cluster.talk import Question, Talk, reply, spoken
+from mock_server.cluster.roles import SERVING_STATES, SETTLED_STATES, role
+from mock_server.cluster.talk import Talk, spoken, within
 
 _DRILLS = ("replication-cut", "heartbeat-cut", "disk-full", "disk-ok")
 
@@ -50,7 +51,8 @@ class Operations:
         node = self._node
         with contextlib.suppress(TimeoutError):
             await node.until(
-                lambda: node.state in SETTLED or stuck(node) or waits_for_operator(node.reason), seconds
+                lambda: node.state in SETTLED_STATES or stuck(node) or waits_for_operator(node.reason),
+                seconds,
             )
         return await status_of(node)
 
@@ -78,22 +80,15 @@ class Operations:
         if lines is not None:
             return spoken(lines)
         talk = HANDLERS[command.name](self._node, arguments)
-        return self._alone(command.name, talk) if command.changes else talk
+        return within(self._turn(command.name), talk) if command.changes else talk
 
-    async def _alone(self, name: str, talk: Talk) -> Talk:
+    @contextlib.contextmanager
+    def _turn(self, name: str) -> Iterator[None]:
         """One console at a time changes something here; another one is told so."""
         if self._running is not None:
-            await talk.aclose()
             raise CONSOLE_BUSY(node=self._node.name.capitalize(), command=self._running)
         self._running = name
         try:
-            said = await anext(talk, None)
-            while said is not None:
-                if isinstance(said, Question):
-                    said = await reply(talk, (yield said))
-                else:
-                    yield said
-                    said = await anext(talk, None)
+            yield
         finally:
             self._running = None
-            await talk.aclose()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from mock_server.cluster.files import write_private
+from mock_server.files import write_private
 
 
 class ProcessId(NamedTuple):
@@ -123,6 +123,15 @@ class ProcessWatch:
 
 async def end(process: ProcessId, within: float = 1.0) -> bool:
     """End this very process with SIGKILL, and wait until it is gone; it may be stopped or hung."""
+    return await _wait(process, within, signal.SIGKILL)
+
+
+async def ended(process: ProcessId, within: float) -> bool:
+    """Wait for the end of this very process; False if it has not come."""
+    return await _wait(process, within)
+
+
+async def _wait(process: ProcessId, within: float, number: int | None = None) -> bool:
     descriptor = open_pidfd(process)
     if descriptor is None:
         return True
@@ -130,8 +139,9 @@ async def end(process: ProcessId, within: float = 1.0) -> bool:
     gone = asyncio.Event()
     try:
         loop.add_reader(descriptor, gone.set)
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        if number is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
         async with asyncio.timeout(within):
             await gone.wait()
     except TimeoutError:

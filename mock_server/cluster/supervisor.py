@@ -21,7 +21,6 @@ from mock_server.cluster.client import revive
 from mock_server.cluster.config import NODES, ClusterConfig, Layout, peer_of
 from mock_server.cluster.consoles import Consoles
 from mock_server.cluster.control import ControlServer, Request
-from mock_server.cluster.files import write_private
 from mock_server.cluster.forward import ask_one
 from mock_server.cluster.hosts import Host
 from mock_server.cluster.problems import (
@@ -36,6 +35,7 @@ from mock_server.cluster.standing import Standing
 from mock_server.cluster.talk import Talk
 from mock_server.cluster.witness import Record, Witness
 from mock_server.errors import SmartlicError
+from mock_server.files import write_private
 
 log = logging.getLogger(__name__)
 

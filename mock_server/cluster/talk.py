@@ -12,6 +12,7 @@ On the wire: {"line": …}; {"ask": …}, to which the client sends {"answer": �
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -82,6 +83,21 @@ async def reply(talk: Talk, answer: str) -> Said | None:
         return await talk.asend(answer)
     except StopAsyncIteration:
         return None
+
+
+async def within(around: AbstractContextManager[object], talk: Talk) -> Talk:
+    """The same talk, inside of `around`, which may turn away who comes and what is raised."""
+    try:
+        with around:
+            said = await anext(talk, None)
+            while said is not None:
+                if isinstance(said, Question):
+                    said = await reply(talk, (yield said))
+                else:
+                    yield said
+                    said = await anext(talk, None)
+    finally:
+        await talk.aclose()
 
 
 async def converse(

@@ -14,8 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from mock_server.cluster.files import sync_folder, write_new
 from mock_server.cluster.problems import WITNESS_DAMAGED, WITNESS_FAILED
+from mock_server.files import sync_folder, write_new
 
 _KEEP = 16  # records that stay behind the highest one, for people to read
 

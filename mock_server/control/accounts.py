@@ -7,9 +7,16 @@ from typing import Final
 
 import msgspec
 
-from mock_server.control.forms import Answer, Fields, Operation, Placed, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed
 from mock_server.domain import accounts, events, virtual_accounts
-from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, AccountStatus, State
+from mock_server.domain.state import (
+    DEFAULT_SMART_ACCOUNT,
+    DEFAULT_VIRTUAL_ACCOUNT,
+    Account,
+    AccountStatus,
+    State,
+)
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 from smartlic_client.protocol.rum import Policy
 
@@ -20,7 +27,7 @@ class _Request(Fields, kw_only=True):
     """`cssm_virtual_account`: the account's own name, if nothing is said: each belongs to one account."""
 
     name: str
-    smart_account: str = "Lab Smart Account"
+    smart_account: str = DEFAULT_SMART_ACCOUNT
     cssm_virtual_account: str | None = None
     email: str = ""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Operation, Page, date
+from mock_server.control.forms import Answer, Operation, Page
 from mock_server.domain.accounts import account_of
 from mock_server.domain.alerts import Alert, alerts
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]

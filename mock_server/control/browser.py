@@ -14,8 +14,9 @@ from cryptography.x509.oid import NameOID
 from mock_server import browser_chain, issuing, pki
 from mock_server.control.forms import Answer, Fields, Operation
 from mock_server.domain import events
+from mock_server.domain.words import date
 from mock_server.errors import CallerError, problem
-from mock_server.serving import Serving, key_name
+from mock_server.serving import Serving
 from smartlic_client.protocol import signing
 
 __all__ = ["OPERATIONS", "deleted_by_teardown", "described"]
@@ -87,7 +88,7 @@ async def _reset(serving: Serving, by: str, why: str) -> bool:
         await serving.ledger.settled()
         return False
     issued = issuing.own_browser_certificate(serving)
-    keys = {key_name("browser", issued.certificate): issued.key_pem}
+    keys = issuing.keys_of({"browser": issued})
     gone = events.BrowserCertificateReset(chain=issued.der_chain, why=why)
     await serving.commit(by, [gone], keys)
     serving.renew_tls()
@@ -103,7 +104,7 @@ def described(serving: Serving) -> Answer:
         "requested": bool(settings.browser_request),
         "subject": certificate.subject.rfc4514_string(),
         "names": browser_chain.names_of(certificate),
-        "ends": certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ends": date(certificate.not_valid_after_utc.timestamp()),
         "fingerprint": pki.fingerprint(certificate),
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.control.forms import Answer, Fields, Operation
 from mock_server.domain import clock
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, date
+from mock_server.control.forms import Answer, Fields, Operation
 from mock_server.domain.events import decode
-from mock_server.domain.words import describe
+from mock_server.domain.words import date, describe
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]

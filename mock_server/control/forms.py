@@ -1,8 +1,7 @@
-"""What the operations share: how an operation is declared, its fields, and how times are written."""
+"""What the operations share: how an operation is declared, and its fields."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -14,7 +13,7 @@ from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_VIRTUAL_ACCOUNT
 from mock_server.errors import CallerError, problem
 from mock_server.serving import Serving
 
-__all__ = ["Answer", "Fields", "Operation", "Page", "Placed", "date", "handler"]
+__all__ = ["Answer", "Fields", "Operation", "Page", "Placed", "handler"]
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -69,10 +68,3 @@ def handler(active: Callable[[], Serving], operation: Operation) -> ControlHandl
         return await operation.run(active(), asked)
 
     return handle
-
-
-def date(at: float | None) -> str | None:
-    """Unix seconds as ISO 8601, in UTC."""
-    if at is None:
-        return None
-    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

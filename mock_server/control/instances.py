@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, Page, date
+from mock_server.control.forms import Answer, Fields, Operation, Page
 from mock_server.domain import instances
 from mock_server.domain.alerts import of_instance
 from mock_server.domain.state import Instance, State
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]

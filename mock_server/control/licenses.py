@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, Placed, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed
 from mock_server.domain import licenses, lots
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, LotKind, Pool
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from mock_server.control.certificates import described
-from mock_server.control.forms import Answer, Fields, Operation, Placed, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed
 from mock_server.domain import accounts, administration, events, synchronization
 from mock_server.domain.state import AccountStatus, Schedule
+from mock_server.domain.words import date
 from mock_server.errors import CommunicationError, problem
 from mock_server.serving import Serving
 from mock_server.syncing import Outcome, Synchronizer

@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, Placed, date
+from mock_server.control.forms import Answer, Fields, Operation, Placed
 from mock_server.domain import tokens
+from mock_server.domain.words import date
 from mock_server.serving import Serving
 
 __all__ = ["OPERATIONS"]

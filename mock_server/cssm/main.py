@@ -13,19 +13,18 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from mock_server.cluster import started
 from mock_server.cluster.config import Layout
 from mock_server.cluster.control import ControlServer, describe
-from mock_server.cluster.files import write_private
 from mock_server.cluster.processes import myself
 from mock_server.cssm.service import CssmService
 from mock_server.errors import SmartlicError
+from mock_server.files import write_private
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     os.umask(0o077)
     layout = Layout(options.folder)
-    _log_to(layout.cssm_log)
+    layout.cssm_log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    started.log_to(layout.cssm_log)
     try:
         service = CssmService(layout.cssm)
     except SmartlicError as error:
-        _say({"error": describe(error)})
+        started.say({"error": describe(error)})
         return error.exit_code
     listening = socket.socket(fileno=options.listen_fd)
     try:
@@ -54,43 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _serve(service: CssmService, layout: Layout, listening: socket.socket, parent: int | None) -> None:
-    loop = asyncio.get_running_loop()
-    ending = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ending.set)
-    if parent is not None:
-        loop.add_reader(parent, _parent_gone, parent, loop, ending)
+    ending = started.ending(parent)
     control = ControlServer("the mock CSSM", layout.cssm_log, service.dispatch)
     path = await control.open(listening=listening)
     me = myself()
     told = {"pid": me.pid, "started": me.started, "control": str(path)}
     write_private(layout.cssm_json, json.dumps(told).encode() + b"\n")
     log.info("process %d of the mock CSSM", me.pid)
-    _say({"ready": True, "control": str(path)})
+    started.say({"ready": True, "control": str(path)})
     try:
         await ending.wait()
         log.info("ending")
     finally:
         await control.close()
-
-
-def _parent_gone(descriptor: int, loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    if not os.read(descriptor, 1):
-        loop.remove_reader(descriptor)
-        ending.set()
-
-
-def _log_to(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level="INFO", handlers=[handler], force=True)
-    logging.captureWarnings(True)
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message, default=str) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from pathlib import Path
 from cryptography import x509
 
 from mock_server import pki
-from mock_server.cluster.files import write_private
 from mock_server.cssm import problems
+from mock_server.files import write_private
 from smartlic_client.protocol import signing
 
 __all__ = ["Root"]

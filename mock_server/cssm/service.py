@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
@@ -26,21 +26,19 @@ from mock_server.cssm.faults import Fault, Faults
 from mock_server.cssm.root import Root
 from mock_server.cssm.store import Store
 from mock_server.domain import documents
-from mock_server.domain.state import LotKind
+from mock_server.domain.state import DEFAULT_CSSM_VIRTUAL_ACCOUNT, DEFAULT_SMART_ACCOUNT, LotKind
 from mock_server.domain.synchronization import Purchase
+from mock_server.domain.words import date
 from smartlic_client.protocol import signing
 
-__all__ = ["DEFAULT_SMART_ACCOUNT", "DEFAULT_VIRTUAL_ACCOUNT", "CssmService"]
-
-DEFAULT_SMART_ACCOUNT: Final = "Lab Smart Account"
-DEFAULT_VIRTUAL_ACCOUNT: Final = "On-Prem"
+__all__ = ["CssmService"]
 
 Answer = dict[str, Any]
 
 
 class _Place(msgspec.Struct, kw_only=True):
     smart_account: str = DEFAULT_SMART_ACCOUNT
-    virtual_account: str = DEFAULT_VIRTUAL_ACCOUNT
+    virtual_account: str = DEFAULT_CSSM_VIRTUAL_ACCOUNT
 
 
 class _None(msgspec.Struct):
@@ -232,8 +230,8 @@ class CssmService:
             "on_prem": [
                 {
                     **msgspec.to_builtins(one),
-                    "registered_at": _date(one.registered_at),
-                    "last_sync": _date(one.last_sync),
+                    "registered_at": date(one.registered_at),
+                    "last_sync": date(one.last_sync),
                 }
                 for one in found
             ]
@@ -261,15 +259,8 @@ def _described(smart_account: str, virtual_account: str, bought: Purchase) -> An
         "tag": bought.tag,
         "quantity": bought.quantity,
         "kind": bought.kind,
-        "start": _date(bought.start),
-        "end": _date(bought.end),
+        "start": date(bought.start),
+        "end": date(bought.end),
         "smart_account": smart_account,
         "virtual_account": virtual_account,
     }
-
-
-def _date(at: float | None) -> str | None:
-    """Unix seconds as ISO 8601, in UTC."""
-    if at is None:
-        return None
-    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

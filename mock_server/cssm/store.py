@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
-from mock_server.cluster.files import write_private
 from mock_server.cssm import problems
 from mock_server.cssm.state import FORMAT, CssmState
+from mock_server.files import lock, write_private
 
 __all__ = ["Store"]
 
@@ -86,10 +85,7 @@ def _encode(state: CssmState) -> bytes:
 
 def _lock(folder: Path) -> int:
     """Two processes with the same store would each forget what the other keeps."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise problems.STORE_IN_USE(folder=str(folder)) from None
+    descriptor = lock(folder / "lock")
+    if descriptor is None:
+        raise problems.STORE_IN_USE(folder=str(folder))
     return descriptor

@@ -210,11 +210,15 @@ def _instance_registered(
 
 def _share_texts(instance: Instance) -> None:
     """Keep once what a hundred thousand instances have in common. The values stay what they are."""
-    instance.usage = {sys.intern(tag): count for tag, count in instance.usage.items()}
+    instance.usage = _shared(instance.usage)
     _share(instance, "account", "virtual_account", "software_id")
     _share(instance.udi, "pid")
     if isinstance(instance.last.result, RegistrationResult):
         _share(instance.last.result, "smart_account", "virtual_account")
+
+
+def _shared(usage: dict[str, int]) -> dict[str, int]:
+    return {sys.intern(tag): count for tag, count in usage.items()}
 
 
 def _share(struct: msgspec.Struct, *fields: str) -> None:
@@ -226,8 +230,7 @@ def _share(struct: msgspec.Struct, *fields: str) -> None:
 
 def _usage_reported(state: State, event: events.UsageReported, at: float, touched: Touched) -> None:
     instance = state.instances[event.piid]
-    pools.use(state, instance, event.usage, touched)
-    _share_texts(instance)
+    pools.use(state, instance, _shared(event.usage), touched)
     instance.last, instance.last_contact = event.last, at
     touched.add(("instance", event.piid))
 

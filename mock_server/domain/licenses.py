@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from mock_server.domain import accounts, events, lots, problems
 from mock_server.domain.state import LOCAL_LOT, Account, Lot, LotKind, Origin, Pool, State, pool_key
 from smartlic_client.protocol.identity import MAX_COUNT, entitlement_tag
@@ -152,7 +154,7 @@ def _laid_out(
     laid = lots.distribute(held, said, account.virtual_accounts)
     return {
         name: [
-            Lot(id=key, quantity=quantity, kind=told[key].kind, start=told[key].start, end=told[key].end)
+            msgspec.structs.replace(told[key], quantity=quantity)
             for key, quantity in sorted(quantities.items())
         ]
         for name, quantities in laid.items()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace as replace_fields
+
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Instance, Lot, Origin, Pool, State, pool_key
 
 __all__ = ["Touched", "move", "move_all", "put", "replace", "use"]
@@ -52,8 +54,8 @@ def move(
     for lot_id, quantity in quantities.items():
         lot = source.lots[lot_id]
         there = target.lots.get(lot_id)
-        _set(source, _of(lot, lot.quantity - quantity))
-        _set(target, _of(lot, quantity + (there.quantity if there else 0)))
+        _set(source, replace_fields(lot, quantity=lot.quantity - quantity))
+        _set(target, replace_fields(lot, quantity=quantity + (there.quantity if there else 0)))
     touched.add(("pool", pool_key(account, way[0], tag)))
 
 
@@ -126,7 +128,3 @@ def _set(pool: Pool, lot: Lot) -> None:
         pool.lots[lot.id] = lot
     else:
         pool.lots.pop(lot.id, None)
-
-
-def _of(lot: Lot, quantity: int) -> Lot:
-    return Lot(id=lot.id, quantity=quantity, kind=lot.kind, start=lot.start, end=lot.end, origin=lot.origin)

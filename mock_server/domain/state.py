@@ -39,6 +39,9 @@ __all__ = [
 _SEPARATOR: Final = "\x1f"
 DEFAULT_ACCOUNT: Final = "Lab"
 DEFAULT_VIRTUAL_ACCOUNT: Final = "Default"
+DEFAULT_SMART_ACCOUNT: Final = "Lab Smart Account"
+DEFAULT_CSSM_VIRTUAL_ACCOUNT: Final = "On-Prem"
+"""What the first local account is bound to in CSSM."""
 
 
 class AccountStatus(StrEnum):

@@ -1,13 +1,21 @@
-"""What happened, in words for the event log. No secret is in an event, so none is in its words."""
+"""What happened, in words for the event log, and times as texts. No secret is in an event or its words."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 
 from mock_server.domain import events
 from mock_server.domain.state import Mode
 
-__all__ = ["describe"]
+__all__ = ["date", "describe"]
+
+
+def date(at: float | None) -> str | None:
+    """Unix seconds as ISO 8601, in UTC."""
+    if at is None:
+        return None
+    return datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def describe(event: events.Event) -> str:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mock_server.journal.problems import COPY_DAMAGED
-from mock_server.journal.rows import EMPTY, Head
-from mock_server.journal.store import Journal, create_private
+from mock_server.journal.rows import Head
+from mock_server.journal.store import Journal, create_private, head_of
 
 SENDING, RECEIVING = "sending", "receiving"
 _STEP = 256  # pages
@@ -59,13 +59,13 @@ def make(journal: Path, wanted: Callable[[], bool]) -> tuple[Path, Head]:
             contextlib.closing(sqlite3.connect(path)) as copy,
         ):
             source.execute("BEGIN")
-            found = source.execute("SELECT idx, checksum FROM journal ORDER BY idx DESC LIMIT 1").fetchone()
+            head = head_of(source)
             copy.execute("PRAGMA synchronous = OFF")  # it is thrown away after it was sent
             source.backup(copy, pages=_STEP, progress=step)
     except BaseException:
         remove(path)
         raise
-    return path, EMPTY if found is None else Head(*found)
+    return path, head
 
 
 class Outgoing:

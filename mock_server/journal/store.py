@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mock_server.errors import SmartlicError
+from mock_server.files import sync_folder
 from mock_server.journal.machine import Machine
 from mock_server.journal.problems import FOLDER_VERSION, JOURNAL_DAMAGED, JOURNAL_NOT_WRITABLE
 from mock_server.journal.rows import EMPTY, GENESIS, Head, Row, chain
@@ -218,7 +219,7 @@ class Journal:
 
     def refresh(self) -> Head:
         """Read the end of the file again: after a commit that failed, the file says how it went."""
-        self.head = self._read_head()
+        self.head = head_of(self._writer)
         self._sum = self._read_sum()
         return self.head
 
@@ -247,10 +248,6 @@ class Journal:
 
     def _keys_of(self, idx: int) -> dict[str, bytes]:
         return dict(self._reader.execute("SELECT name, pem FROM key_store WHERE idx = ?", (idx,)))
-
-    def _read_head(self) -> Head:
-        found = self._writer.execute("SELECT idx, checksum FROM journal ORDER BY idx DESC LIMIT 1").fetchone()
-        return EMPTY if found is None else Head(*found)
 
     def _check_changes(self) -> Head:
         """Walk the whole chain (some 4 seconds a million changes); the last row."""
@@ -359,13 +356,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def head_of(db: sqlite3.Connection) -> Head:
+    """The last row of a journal's file."""
+    found = db.execute("SELECT idx, checksum FROM journal ORDER BY idx DESC LIMIT 1").fetchone()
+    return EMPTY if found is None else Head(*found)
 
 
 def create_private(path: Path) -> bool:

@@ -34,6 +34,7 @@ class Running:
         self._processes = processes
         self._nodes = nodes
         self._thread: threading.Thread | None = None
+        self._in_thread = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._ended = False
@@ -55,11 +56,12 @@ class Running:
 
     def _begin(self, config: ClusterConfig | None) -> None:
         self._up, self._loop, self._ended = Future(), None, False
+        self._in_thread.clear()
         self._thread = threading.Thread(
             target=self._main, args=(config,), name="smartlic supervisor", daemon=True
         )
-        self._thread.start()
         try:
+            self._thread.start()
             self._up.result()
         except BaseException:  # Ctrl-C too
             self.end()
@@ -70,13 +72,15 @@ class Running:
         self._ended = True
         if self._loop is not None and self._ending is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ending.set)
-        if self._thread is not None:
+        if self._thread in threading.enumerate():
+            self._in_thread.wait()  # Ctrl-C may have come before: what has not begun cannot be joined
             self._thread.join()
-            self._thread = None
+        self._thread = None
 
     # --- in the thread
 
     def _main(self, config: ClusterConfig | None) -> None:
+        self._in_thread.set()
         try:
             asyncio.run(self._live(config))
         except BaseException as error:

@@ -242,31 +242,33 @@ class ThreadNode(Child):
 
 
 class _ThreadCssm:
-    """CSSM in the supervisor's loop; nodes ask it from theirs."""
+    """CSSM in the supervisor's loop, where it is made; nodes ask it from theirs, perhaps before it serves."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._service: CssmService | None = None
-        self._local: LocalCssm | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = asyncio.get_running_loop()
+        self._serving: asyncio.Future[LocalCssm] = self._loop.create_future()
 
     async def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._layout.cssm.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._service = CssmService(self._layout.cssm)
-        self._local = LocalCssm(self._service)
+        try:
+            self._service = CssmService(self._layout.cssm)
+        except BaseException as error:
+            self._serving.set_exception(error)
+            self._serving.exception()  # nobody may come to ask: the loop need not complain
+            raise
+        self._serving.set_result(LocalCssm(self._service))
 
     async def end(self) -> None:
         if self._service is not None:
             self._service.close()
 
     async def dispatch(self, request: Request) -> dict[str, Any]:
-        assert self._local is not None  # noqa: S101 - the supervisor starts it first
-        return await self._local.dispatch(request)
+        return await (await asyncio.shield(self._serving)).dispatch(request)
 
     async def ask_from_afar(self, request: dict[str, Any]) -> dict[str, Any]:
         """A request from another loop."""
-        assert self._loop is not None  # noqa: S101 - the supervisor starts it first
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self.dispatch(request), self._loop))
 
 

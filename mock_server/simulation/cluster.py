@@ -22,7 +22,7 @@ from mock_server.cluster.machine import ServiceFactory
 from mock_server.cluster.node import Node
 from mock_server.cluster.ops import Operations
 from mock_server.cluster.problems import NOBODY_ACTIVE, NOT_RUNNING
-from mock_server.cluster.roles import ACTIVE_STATES, Event, State
+from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, Event, State
 from mock_server.cluster.talk import converse
 from mock_server.errors import SmartlicError
 from mock_server.simulation.loop import Scheduler
@@ -31,8 +31,6 @@ from mock_server.simulation.network import Computer, SimulatedWorld
 __all__ = ["SimulatedCluster", "SimulatedProcess"]
 
 T = TypeVar("T")
-
-_SETTLED = frozenset({State.ACTIVE, State.ACTIVE_ALONE, State.STANDBY})
 
 
 class SimulatedProcess:
@@ -234,7 +232,7 @@ class SimulatedCluster:
     def settled(self) -> bool:
         """Whether each node that runs has its role, or is stopped."""
         return all(
-            process.node.state in _SETTLED or process.node.at_rest()
+            process.node.state in SETTLED_STATES or process.node.at_rest()
             for process in self.processes.values()
             if process.alive
         )

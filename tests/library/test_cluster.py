@@ -19,8 +19,9 @@ import pytest
 import requests
 
 from mock_server import Cluster
-from mock_server.cluster.config import configure
+from mock_server.cluster.config import Layout, configure
 from mock_server.cluster.processes import started
+from mock_server.library.threads import Threads
 from smartlic_client import AsyncDevice, Device, IdToken, Udi
 from smartlic_client.errors import SmartlicError
 
@@ -119,6 +120,21 @@ def test_in_an_event_loop_the_same_is_awaited(tmp_path: Path) -> None:
                 await product.report(wait=5)
             assert (await ssm.status())["active"] == "secondary"
             assert (await ssm.console("secondary", "version"))[0].startswith("smartlic mock")
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_asks_cssm_before_it_serves_waits(tmp_path: Path) -> None:
+    """Servers and CSSM start side by side: the first one to need it gets its answer once it is there."""
+
+    async def scenario() -> None:
+        cssm = Threads().cssm(Layout(tmp_path))
+        asked = asyncio.create_task(cssm.ask_from_afar({"op": "cssm.status"}))
+        await asyncio.sleep(0.05)
+        assert not asked.done()
+        await cssm.start()
+        assert (await asked)["running"]
+        await cssm.end()
 
     asyncio.run(scenario())
 
@@ -254,6 +270,26 @@ def test_ctrl_c_while_it_starts_leaves_nothing(after: float) -> None:
         assert process.wait(20) == 0
     left = set(Path("/dev/shm").glob("smartlic-mock-*")) - before
     assert not [path for path in left if path.stat().st_uid == os.getuid() and _is_of(path, process.pid)]
+
+
+class _Late(threading.Thread):
+    """A thread that the machine is slow to begin: Ctrl-C comes before it has."""
+
+    go = threading.Event()
+
+    def _bootstrap(self) -> None:
+        self.go.wait()
+        super()._bootstrap()  # type: ignore[misc]
+
+
+def test_ctrl_c_before_the_thread_has_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An interrupt while the thread is being started is what the caller sees, and nothing runs after it."""
+    monkeypatch.setattr(threading, "Thread", _Late)
+    threading.Timer(0.05, signal.pthread_kill, [threading.get_ident(), signal.SIGINT]).start()
+    threading.Timer(0.2, _Late.go.set).start()
+    with pytest.raises(KeyboardInterrupt), Cluster(tmp_path / "c"):
+        pass
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, _Late)]
 
 
 def _is_of(folder: Path, pid: int) -> bool:

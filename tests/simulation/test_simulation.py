@@ -15,6 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from mock_server.cluster import decide
 from mock_server.cluster.ledger import ClusterLedger
+from mock_server.cluster.roles import Event
 from mock_server.cluster.witness import Record
 from mock_server.simulation.loop import Scheduler, StalledError
 from tests.simulation.simulated import SimulatedStand
@@ -143,3 +144,22 @@ def test_a_planted_bug_is_found(
     )
     with pytest.raises(Exception, match=r"acknowledged registrations|was told|no longer knows|not know"):
         run_state_machine_as_test(SimulatedKills, settings=first_failure)
+
+
+def test_a_standby_that_is_ended_as_it_is_handed_over_to_ends(tmp_path: Path) -> None:
+    """Rule 8: a stop that comes between an event and its taking is not lost: it serves, and stops."""
+    stand = SimulatedStand(tmp_path, 1)
+    active, standby = (stand.cluster.processes[name] for name in ("primary", "secondary"))
+    take = standby.node.post
+    stopping = []
+
+    def post(event: Event) -> None:
+        if event is Event.HANDED_OVER:
+            stopping.append(standby.world.loop.create_task(standby.node.stop()))
+        take(event)
+
+    standby.node.post = post  # type: ignore[method-assign]
+    active.world.loop.call_soon(lambda: stopping.append(active.world.loop.create_task(active.node.stop())))
+    stand.cluster.run(lambda: len(stopping) == 2 and all(task.done() for task in stopping), 5.0)
+    assert stand.cluster.states() == {"primary": "stopped", "secondary": "stopped"}
+    stand.close()

@@ -70,7 +70,7 @@ async def provision(node: Node, arguments: Arguments) -> Talk:
         yield Outcome.DECLINED
         return
     yield "Stopping this server..."
-    await _stop(node)
+    await node.stop()
     await node.aside(membership.forget_journal, node.layout, node.name)
     await node.aside(config.make_keys, node.layout, wanted, node.name)
     await node.aside(membership.exchange_keys, node.layout)
@@ -89,7 +89,7 @@ async def deploy(node: Node, arguments: Arguments) -> Talk:
     _bindable(node, wanted.vip)
     yield f"The Secondary is provisioned, and both have each other's key. The VIP is {wanted.vip.host}."
     yield "Writing the cluster's configuration..."
-    await _stop(node)
+    await node.stop()
     await node.aside(config.save, node.layout, msgspec.structs.replace(wanted, mode="cluster"))
     yield console.START_COROSYNC
     await _start(node)
@@ -147,10 +147,6 @@ def _bindable(node: Node, vip: Address) -> None:
     """The VIP is an address of this machine, and nobody listens there."""
     for port in (vip.device_port, vip.gui_port):
         node.world.bind(vip.host, port, vip=True).close()
-
-
-async def _stop(node: Node) -> None:
-    await node.stop()
 
 
 async def _start(node: Node) -> None:

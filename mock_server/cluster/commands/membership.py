@@ -18,7 +18,6 @@ from mock_server.cluster.standing import Standing
 from mock_server.cluster.talk import Outcome, Talk
 from mock_server.errors import SmartlicError
 
-SETTLED = SETTLED_STATES
 _PEER_PATIENCE = 1.5  # how long a start waits for an Active peer before it says that there is none
 _START_PATIENCE = 15.0
 
@@ -140,17 +139,17 @@ async def _force(node: Node) -> AsyncIterator[str]:
     for text in console.force_warning(await status_of(node), node.peer):
         yield text
     await node.command(Event.FORCE)
-    await node.until(lambda: node.state in SETTLED or stuck(node), _START_PATIENCE)
+    await node.until(lambda: node.state in SETTLED_STATES or stuck(node), _START_PATIENCE)
 
 
 async def _wait_for_role(node: Node) -> None:
     """Until the node has its role, or it is clear that it must wait for its peer (rule 7)."""
 
     def begun() -> bool:
-        return node.state in SETTLED or node.state is State.CATCHING_UP or stuck(node)
+        return node.state in SETTLED_STATES or node.state is State.CATCHING_UP or stuck(node)
 
     def done() -> bool:
-        return node.state in SETTLED or stuck(node)
+        return node.state in SETTLED_STATES or stuck(node)
 
     with contextlib.suppress(TimeoutError):
         await node.until(begun, _PEER_PATIENCE)

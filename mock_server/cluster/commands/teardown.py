@@ -35,7 +35,7 @@ async def teardown(node: Node, _arguments: Arguments) -> Talk:
         yield Outcome.DECLINED
         return
     await allow(node, "ha_teardown")  # the roles may be others by now
-    if node.record is None and node.config.mode == "stand-alone":
+    if _never_deployed(node):
         async for said in _unprovision(node):
             yield said
         return
@@ -48,7 +48,7 @@ async def teardown(node: Node, _arguments: Arguments) -> Talk:
 
 def _consequences(node: Node) -> list[str]:
     own = node.config.node(node.name).host
-    if node.record is None and node.config.mode == "stand-alone":
+    if _never_deployed(node):
         return [f"This server was never deployed: it is a stand-alone server again, without data, at {own}."]
     if node.name == PRIMARY:
         return [
@@ -95,6 +95,11 @@ async def _unprovision(node: Node) -> Talk:
     if node.problem is not None:
         raise node.problem
     yield console.serves_alone(node.name, node.config.node(node.name).host)
+
+
+def _never_deployed(node: Node) -> bool:
+    """A Secondary that was provisioned, and is in no cluster yet."""
+    return node.record is None and node.config.mode == "stand-alone"
 
 
 def _ended(node: Node) -> bool:

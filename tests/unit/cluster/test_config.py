@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from mock_server.cluster import config, identity
-from mock_server.cluster.files import write_private
 from mock_server.cluster.processes import (
     ProcessId,
     alive,
@@ -20,6 +19,7 @@ from mock_server.cluster.processes import (
     read_node_file,
     started,
 )
+from mock_server.files import write_private
 from smartlic_client.errors import SmartlicError
 
 
