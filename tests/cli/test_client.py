@@ -86,18 +86,13 @@ def test_every_verb_gives_json(lab: Lab, tmp_path: Path) -> None:
         "pending": None,
         "resumed": False,
     }
-    used = {
-        "tag": DNA,
-        "count": 2,
-        "enforcement_mode": "in-compliance",
-        "export_controlled": False,
-        "kind": "unenforced-perpetual",
-    }
+    used = {"tag": DNA, "count": 2, "enforcement_mode": "in-compliance"}
     usage = {"ok": True, "authorization": "authorized", "entitlements": [used]}
     assert smartlic.json("request", DNA, "2") == {**usage, "changed": True, "pending": None}
     assert smartlic.json("request", DNA, "2") == {**usage, "changed": False, "pending": None}
     assert smartlic.json("report") == {**usage, "changed": False, "pending": None}
-    assert smartlic.json("show", "usage") == usage
+    shown = {**used, "export_controlled": False, "kind": "unenforced-perpetual"}
+    assert smartlic.json("show", "usage") == {**usage, "entitlements": [shown]}
     status = smartlic.json("show", "status")
     assert (status["registration"], status["in_flight"], status["url"]) == ("complete", None, smart)
     released = smartlic.json("release", DNA)
