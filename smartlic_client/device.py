@@ -240,6 +240,10 @@ class Device:
             )
         )
 
+    def factory_reset(self) -> None:
+        """Forget registration or trust code, counts, reports and history; the server is not told."""
+        self._run(self.errands.factory_reset())
+
     # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
     def use_policy(self, interval_days: int = 30) -> None:
         """Report usage instead of registering, every so many days (1 to 365). Raises registered-already."""

@@ -226,6 +226,10 @@ class AsyncDevice:
             )
         )
 
+    async def factory_reset(self) -> None:
+        """As `Device.factory_reset`."""
+        await self._run(self.errands.factory_reset())
+
     # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
     async def use_policy(self, interval_days: int = 30) -> None:
         """As `Device.use_policy`."""

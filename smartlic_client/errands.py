@@ -220,6 +220,11 @@ class Errands:
         yield HangUp()
         yield Persist()
 
+    def factory_reset(self) -> Errand[None]:
+        """As `Agent.factory_reset`, and saved."""
+        self.agent.factory_reset(self.environment.now())
+        yield Persist()
+
     # ---- Smart Licensing Using Policy ---------------------------------------------------------------------
     def use_policy(self, interval_days: int = 30) -> Errand[None]:
         """As `Agent.use_policy`, and saved."""

@@ -20,6 +20,8 @@ _VERBS = {
     "report": ("smartlic_client.cli.report", "Tell the server the counts now; finish what is under way."),
     "deregister": ("smartlic_client.cli.deregister", "End the registration."),
     "policy": ("smartlic_client.cli.policy", "Report usage by a policy instead of registering."),
+    "privacy": ("smartlic_client.cli.privacy", "Withhold hostname or version from messages."),
+    "custom-id": ("smartlic_client.cli.custom_id", "Set a text of your own that the server is told."),
     "sync": ("smartlic_client.cli.sync", "Send the usage reports now."),
     "reservation": ("smartlic_client.cli.reservation", "Not offered; says what is in its place."),
     "run": ("smartlic_client.cli.run", "Honour the timers of one device or several, as a service."),
@@ -28,6 +30,7 @@ _VERBS = {
     "show": ("smartlic_client.cli.show", "Show the device as IOS XE would."),
     "config": ("smartlic_client.cli.config", "Show the settings, and where each came from."),
     "clean": ("smartlic_client.cli.clean", "Remove a device's data from this machine."),
+    "factory-reset": ("smartlic_client.cli.factory_reset", "Forget all that licensing has brought."),
     "support": ("smartlic_client.cli.support", "Collect what helps to find a fault, without secrets."),
     "completion": ("smartlic_client.cli.completion", "Print the completion for bash, zsh or fish."),
 }

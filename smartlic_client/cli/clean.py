@@ -18,7 +18,7 @@ NOT_CONFIRMED = problem(
     "clean-not-confirmed",
     CallerError,
     "Nothing was removed: it was not confirmed.",
-    "Answer yes, or say so beforehand: smartlic clean --yes",
+    "Answer yes, or say so beforehand: {command}",
 )
 
 
@@ -34,17 +34,16 @@ def command(context: click.Context, yes: bool) -> None:
     store = Store(folder)
     if not folder.is_dir() or not any(folder.glob("device.json*")):
         raise NO_DEVICE(folder=str(folder))
-    piid = _registered_as(folder)
+    piid = registered_as(folder)
     if not yes:
-        _ask(folder.name, piid)
+        confirm(f"Remove all local data of {printable(folder.name)}", piid, "smartlic clean --yes")
     with alone(folder), store.locked(timeout=5.0):
         removed = store.wipe()
-    if piid is not None and not wants_json():
-        note(f"note: the server still knows the product instance {piid}; remove it there")
+    warn_of(piid)
     emit({"folder": str(folder), "removed": removed, "piid": piid}, f"Removed the data in {folder}")
 
 
-def _registered_as(folder: Path) -> str | None:
+def registered_as(folder: Path) -> str | None:
     """The instance that the server still has; None also where the state cannot be read any more."""
     try:
         record, _ = Device.peek(folder)
@@ -54,10 +53,16 @@ def _registered_as(folder: Path) -> str | None:
     return known.piid if known is not None else None
 
 
-def _ask(name: str, piid: str | None) -> None:
-    if sys.stdin is None:
-        raise NOT_CONFIRMED()
+def confirm(question: str, piid: str | None, command: str) -> None:
+    """Ask at the terminal. Raises clean-not-confirmed, with the `command` that does not ask."""
     registered = ", which is registered" if piid is not None else ""
-    click.echo(f"Remove all local data of {printable(name)}{registered}? [y/N] ", nl=False, err=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise NOT_CONFIRMED()
+    if sys.stdin is not None:
+        click.echo(f"{question}{registered}? [y/N] ", nl=False, err=True)
+    if sys.stdin is None or sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise NOT_CONFIRMED(command=command)
+
+
+def warn_of(piid: str | None) -> None:
+    """A remark on the instance that is left on the server."""
+    if piid is not None and not wants_json():
+        note(f"note: the server still knows the product instance {piid}; remove it there")

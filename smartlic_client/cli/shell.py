@@ -134,7 +134,7 @@ def _refuse_options(verb: tuple[str, ...]) -> None:
 
 
 _TALKING = ("register", "deregister", "renew", "trust", "sync", "request", "release", "report")
-_OURS = ("--interval", "--save", "--import", "--force")
+_OURS = ("--interval", "--save", "--import", "--force", "--none", "--yes")
 
 
 def _license(verb: tuple[str, ...]) -> list[str]:

@@ -261,6 +261,13 @@ class Agent:
         if transport_off is not None:
             record.transport_off = transport_off
 
+    def factory_reset(self, now: float) -> None:
+        """Forget all that licensing has brought; usage that was measured goes on from now on."""
+        usage_before = self.record.usage
+        self.record.reset()
+        if usage_before is not None:
+            self.use_policy(now, usage_before.interval_days)
+
     # ---- time ---------------------------------------------------------------------------------------------
     def tick(self, now: float) -> bool:
         """Let time have passed. Returns whether something is to be sent now."""

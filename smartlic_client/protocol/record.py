@@ -198,6 +198,12 @@ class Record(msgspec.Struct, kw_only=True):
     def __repr__(self) -> str:
         return f"Record({self.udi}, {self.registration}, {self.authorization})"
 
+    def reset(self) -> None:
+        """As it was made: what the device is and how it is set stays, and the sequence, which never falls."""
+        fresh = Record(**{name: getattr(self, name) for name in _LASTING})
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(fresh, name))
+
     def to_data(self) -> dict[str, Any]:
         """JSON-ready data for a store."""
         data = msgspec.to_builtins(self)
@@ -208,3 +214,17 @@ class Record(msgspec.Struct, kw_only=True):
     def from_data(cls, data: dict[str, Any]) -> Record:
         """Raises msgspec.ValidationError where the data is no record."""
         return msgspec.convert(data, cls)
+
+
+_LASTING = (
+    "udi",
+    "software_id",
+    "hostname",
+    "custom_id",
+    "sequence",
+    "sent",
+    "software_version",
+    "hostname_private",
+    "version_private",
+    "transport_off",
+)

@@ -134,6 +134,9 @@ def test_a_devices_life_from_standard_input(lab: Lab, tmp_path: Path) -> None:
         "configure terminal",
         f"license smart url {lab.url()}",
         "license smart transport smart",
+        "license smart privacy all",
+        "no license smart privacy version",
+        "license smart custom_id rack-7",
         "exit",
         f"license smart register idtoken {secret} force",
         f"request {DNA} 2",
@@ -141,6 +144,7 @@ def test_a_devices_life_from_standard_input(lab: Lab, tmp_path: Path) -> None:
         "show license status",
         "show license usage",
         "license smart deregister",
+        "license smart factory reset",
         "exit",
         "nothing behind it is read",
     ]
@@ -149,12 +153,15 @@ def test_a_devices_life_from_standard_input(lab: Lab, tmp_path: Path) -> None:
     for said in (
         f"Transport callhome: {lab.url()}",
         "Transport smart: ",
+        "Hostname withheld, version told",
+        "Custom id: rack-7",
         "Registration completed successfully",
         f"{DNA}: 2 in use, in-compliance",
         "Reported 1 license: authorized",
         "Status: REGISTERED",
         "Count: 2",
         "De-registered",
+        "annanr-39 is as new",
     ):
         assert said in done.stdout, said
     assert secret not in done.stdout

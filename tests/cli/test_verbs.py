@@ -277,6 +277,49 @@ def test_a_proxy_that_does_not_connect_is_said_to_be_the_proxy(lab: Lab, tmp_pat
     assert record_of(folder).in_flight is None
 
 
+# ---- privacy, custom id, factory reset --------------------------------------------------------------------
+def test_what_is_private_is_not_told(lab: Lab, tmp_path: Path) -> None:
+    """The switches are kept, shown, and count for the registration: the server learns no hostname."""
+    folder = lab.device(tmp_path)
+    smartlic = inside("smartlic", tmp_path)
+    assert smartlic.json("privacy", "hostname") | {"ok": True} == {
+        "ok": True,
+        "hostname_private": True,
+        "version_private": False,
+    }
+    assert smartlic.json("privacy", "all", "on")["version_private"] is True
+    assert smartlic.json("privacy", "version", "off")["hostname_private"] is True
+    assert_error(smartlic.run("privacy", "serial"), "usage", 64)
+    assert smartlic.json("custom-id", "Schrank 7 Ü")["custom_id"] == "Schrank 7 Ü"
+    assert_error(smartlic.run("custom-id"), "usage", 64)
+    assert_error(smartlic.run("custom-id", "x", "--none"), "usage", 64)
+    assert_error(smartlic.run("custom-id", "a\nb"), "bad-text", 1)
+    smartlic.json("register", "--token", "-", stdin=token(lab.stage))
+    there = lab.instance(folder)
+    assert there is not None
+    assert there["name"] == str(record_of(folder).udi)
+    assert "Sending Hostname: no" in smartlic.run("show", "status").stdout
+    assert smartlic.json("custom-id", "--none")["custom_id"] is None
+
+
+def test_a_factory_reset_keeps_the_device(lab: Lab, tmp_path: Path) -> None:
+    """Nothing without a yes; then the licensing is gone, UDI and settings stay, and it can register again."""
+    folder = lab.registered(tmp_path)
+    smartlic = inside("smartlic", tmp_path)
+    before = record_of(folder)
+    assert before.identity is not None
+    done = smartlic.run("factory-reset", stdin="n\n")
+    assert (done.returncode, "[clean-not-confirmed]" in done.stderr) == (1, True)
+    assert record_of(folder) == before
+    done = smartlic.run("factory-reset", stdin="y\n")
+    assert (done.returncode, before.identity.piid in done.stderr) == (0, True)
+    after = record_of(folder)
+    assert (after.udi, after.identity, after.history) == (before.udi, None, [])
+    assert Device.peek(folder)[1].url == lab.url()
+    assert_error(smartlic.run("register", "--token", "-", stdin=token(lab.stage)), "already-registered", 1)
+    smartlic.json("register", "--token", "-", "--force", stdin=token(lab.stage))
+
+
 # ---- clean ------------------------------------------------------------------------------------------------
 def test_clean_asks_and_removes_local_data_only(lab: Lab, tmp_path: Path) -> None:
     """Nothing without a yes; then the folder goes, and the server still has the instance, which is said."""

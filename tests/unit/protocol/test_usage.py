@@ -399,3 +399,25 @@ def test_a_forged_acknowledgement_acknowledges_nothing(data: bytes, code: str) -
         life.agent.import_acknowledgement(data, life.server.anchors, life.time)
     assert caught.value.code == code
     assert [r.state for r in kept(life).reports] == [RumState.UNACKNOWLEDGED]
+
+
+# ---- factory reset ----------------------------------------------------------------------------------------
+def test_after_a_factory_reset_only_what_was_set_is_left() -> None:
+    """Trust code, reports, counts and history go; UDI, settings and the sequence stay; measuring goes on."""
+    life = trusted(interval=7)
+    life.agent.configure(custom_id="rack 7", hostname_private=True)
+    life.use(ONE, 3)
+    life.alone(NOW + 40 * DAY)
+    before, sequence = life.record.udi, life.record.sequence
+    assert sequence > 5
+    life.agent.factory_reset(life.time)
+    record, usage_now = life.record, kept(life)
+    assert (record.udi, record.custom_id, record.hostname_private) == (before, "rack 7", True)
+    assert record.sequence == sequence
+    assert (usage_now.identity, usage_now.reports, usage_now.open) == (None, [], {})
+    assert usage_now.close_at == life.time + 7 * DAY
+    assert (record.entitlements, record.history, record.in_flight) == ({}, [], None)
+    life.heard()  # a legal record, which can be stored
+    life.agent.trust(life.token, signing.new_key(), life.chance.randbytes, now=life.time)
+    life.speak()
+    assert kept(life).identity is not None
