@@ -6,7 +6,6 @@ It reads lines such as `sw-1 up 7` and `sw-1 down 7`, and says what the server t
 """
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 
@@ -20,10 +19,9 @@ class Switch:
         self.name, self.device, self.ports = name, device, set[int]()
 
     async def set_port(self, port: int, up: bool) -> None:
-        before = len(self.ports)
         (self.ports.add if up else self.ports.discard)(port)
-        if len(self.ports) != before:  # several changes within two seconds are told in one message
-            await self.device.request(TAG, len(self.ports), at_once=False)
+        # Several changes within two seconds are told in one message.
+        await self.device.request(TAG, len(self.ports), at_once=False)
 
     def __str__(self) -> str:
         record = self.device.record
@@ -52,13 +50,11 @@ async def main(folder: Path, url: str, anchor: bytes, token: IdToken, names: lis
     for timer, switch in zip(timers, switches.values(), strict=True):
         await switch.device.report(wait=60)
         timer.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await timer
+        await asyncio.wait([timer])
         await switch.device.aclose()
         print(switch)
 
 
 if __name__ == "__main__":
     folder, url, anchor, token, *names = sys.argv[1:]
-    read = Path(anchor).read_bytes(), IdToken(Path(token).read_text())
-    asyncio.run(main(Path(folder), url, *read, names))
+    asyncio.run(main(Path(folder), url, Path(anchor).read_bytes(), IdToken(Path(token).read_text()), names))
