@@ -19,6 +19,11 @@ _VERBS = {
         "A server's console: a prompt, or one command, such as ha_cluster_stop.",
     ),
     "token": ("mock_server.cli.token", "ID tokens: create, list, revoke."),
+    "api-client": ("mock_server.cli.api_client", "Clients of the REST API: create, list, renew, delete."),
+    "rest-api": (
+        "mock_server.cli.rest_api",
+        "The REST API: rate limit, and whether tokens are listed whole.",
+    ),
     "license": ("mock_server.cli.license", "Purchased licenses: add, transfer."),
     "licenses": ("mock_server.cli.licenses", "What is purchased and what is in use."),
     "instances": ("mock_server.cli.instances", "The product instances and what they use."),

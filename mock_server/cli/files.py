@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from mock_server.errors import CallerError, problem
+from mock_server.files import write_private
 
-__all__ = ["read_text", "write_text"]
+__all__ = ["read_text", "write_secret", "write_text"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -40,6 +41,18 @@ def write_text(path: str, text: str) -> None:
     except OSError as error:
         with suppress(OSError):  # it need not be there, nor its folder
             temporary.unlink()
+        raise CANNOT_WRITE(path=path, why=error.strerror) from None
+
+
+def write_secret(path: str, text: str) -> None:
+    """Write it whole or not at all, for this user only."""
+    target = Path(path)
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")  # /dev/stdout, a pipe
+        else:
+            write_private(target, text.encode())
+    except OSError as error:
         raise CANNOT_WRITE(path=path, why=error.strerror) from None
 
 

@@ -12,6 +12,7 @@ from mock_server.cluster.machine import ControlHandler
 from mock_server.control import (
     accounts,
     alerts,
+    api_clients,
     certificates,
     clock,
     events,
@@ -25,7 +26,7 @@ from mock_server.serving import Serving
 
 __all__ = ["handlers"]
 
-_SUBJECTS = (accounts, tokens, licenses, instances, certificates, sync, alerts, clock, events)
+_SUBJECTS = (accounts, tokens, licenses, instances, certificates, sync, alerts, clock, events, api_clients)
 
 
 def handlers(active: Callable[[], Serving]) -> Mapping[str, ControlHandler]:

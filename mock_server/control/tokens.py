@@ -11,7 +11,12 @@ from mock_server.domain import tokens
 from mock_server.domain.words import date
 from mock_server.serving import Serving
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "kept_name"]
+
+
+def kept_name(token_id: str) -> str:
+    """Where the key store keeps a token whole, if the server is set to do so."""
+    return f"id-token-{token_id}"
 
 
 class _Create(Placed, kw_only=True):
@@ -38,7 +43,10 @@ async def create(serving: Serving, fields: _Create) -> Answer:
         random=os.urandom,
         by=fields.by,
     )
-    await serving.commit(fields.by, happened)
+    keys = {}
+    if serving.state.settings.whole_tokens:
+        keys[kept_name(token.token_id)] = token.reveal().encode()
+    await serving.commit(fields.by, happened, keys)
     return {
         "token": token.reveal(),
         "token_id": token.token_id,

@@ -9,12 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from mock_server.domain import events, pools
+from mock_server.domain import apply_api, events, places, pools
+from mock_server.domain.places import forget
 from mock_server.domain.pools import Touched
 from mock_server.domain.state import (
     DEFAULT_VIRTUAL_ACCOUNT,
     LOCAL_LOT,
+    AccessToken,
     Account,
+    ApiClient,
     Instance,
     Lot,
     Origin,
@@ -50,14 +53,10 @@ def _account_changed(state: State, event: events.AccountChanged, at: float, touc
 def _account_deleted(state: State, event: events.AccountDeleted, _at: float, touched: Touched) -> None:
     del state.accounts[event.name]
     touched.add(("account", event.name))
-    _forget(state.tokens, "token", lambda token: token.account == event.name, touched)
-    _forget(state.pools, "pool", lambda pool: pool.account == event.name, touched)
-
-
-def _forget(table: dict[str, Any], kind: str, of: Callable[[Any], bool], touched: Touched) -> None:
-    for key in [key for key, value in table.items() if of(value)]:
-        del table[key]
-        touched.add((kind, key))
+    forget(state.tokens, "token", lambda token: token.account == event.name, touched)
+    forget(state.pools, "pool", lambda pool: pool.account == event.name, touched)
+    forget(state.api_clients, "api_client", lambda client: client.account == event.name, touched)
+    forget(state.access_tokens, "access_token", lambda token: token.account == event.name, touched)
 
 
 def _virtual_account_created(
@@ -74,7 +73,7 @@ def _virtual_account_deleted(
 ) -> None:
     here = (event.account, event.name)
     pools.move_all(state, event.account, (event.name, DEFAULT_VIRTUAL_ACCOUNT), touched)
-    _forget(state.tokens, "token", lambda token: (token.account, token.virtual_account) == here, touched)
+    forget(state.tokens, "token", lambda token: (token.account, token.virtual_account) == here, touched)
     account = state.accounts[event.account]
     account.virtual_accounts.remove(event.name)
     account.descriptions.pop(event.name, None)
@@ -202,6 +201,7 @@ def _instance_registered(
     pools.use(state, instance, usage, touched)
     _share_texts(instance)
     state.instances[instance.piid] = instance
+    places.put(state, instance)
     state.by_key[event.key_digest] = instance.piid
     state.by_identity[identity_key(instance.udi, instance.software_id)] = instance.piid
     state.tokens[event.token_digest].used += 1
@@ -262,7 +262,10 @@ def _certificate_renewed(state: State, event: events.CertificateRenewed, at: flo
 
 
 def _instance_renamed(state: State, event: events.InstanceRenamed, _at: float, touched: Touched) -> None:
-    state.instances[event.piid].name = event.name
+    instance = state.instances[event.piid]
+    places.take(state, instance)
+    instance.name = event.name
+    places.put(state, instance)
     touched.add(("instance", event.piid))
 
 
@@ -272,7 +275,9 @@ def _instance_transferred(
     instance = state.instances[event.piid]
     usage = instance.usage
     pools.use(state, instance, {}, touched)
+    places.take(state, instance)
     instance.virtual_account = event.target
+    places.put(state, instance)
     pools.use(state, instance, usage, touched)
     touched.add(("instance", event.piid))
 
@@ -280,6 +285,7 @@ def _instance_transferred(
 def _instance_gone(state: State, event: events.InstanceGone, _at: float, touched: Touched) -> None:
     tombstone = event.tombstone
     instance = state.instances.pop(tombstone.piid)
+    places.take(state, instance)
     pools.use(state, instance, {}, touched)
     identity = identity_key(instance.udi, instance.software_id)
     if state.by_identity.get(identity) == instance.piid:
@@ -322,6 +328,7 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.InstanceRenamed: _instance_renamed,
     events.InstanceTransferred: _instance_transferred,
     events.InstanceGone: _instance_gone,
+    **apply_api.APPLY,
 }
 
 _ROWS: Final[dict[str, type[Any]]] = {
@@ -332,6 +339,8 @@ _ROWS: Final[dict[str, type[Any]]] = {
     "instance": Instance,
     "tombstone": Tombstone,
     "report": UsageReport,
+    "api_client": ApiClient,
+    "access_token": AccessToken,
 }
 
 
@@ -359,6 +368,7 @@ class LicensingMachine:
             _share_texts(instance)
             state.by_key[key_digest(instance.public_key)] = piid
             state.by_identity[identity_key(instance.udi, instance.software_id)] = piid
+        places.order(state)
         for key, report in state.reports.items():
             state.reports_of.setdefault(report.piid, set()).add(key)
 

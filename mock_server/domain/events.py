@@ -11,7 +11,9 @@ from typing import Final
 import msgspec
 
 from mock_server.domain.state import (
+    AccessToken,
     Account,
+    ApiClient,
     Instance,
     LastMessage,
     Lot,
@@ -231,6 +233,39 @@ class InstanceGone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     successor: str = ""
 
 
+class ApiClientCreated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    client: ApiClient
+
+
+class ApiClientRenewed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """It has a new secret; its access tokens are gone."""
+
+    client_id: str
+    name: str
+    digest: str
+
+
+class ApiClientDeleted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """With its access tokens."""
+
+    client_id: str
+    name: str
+
+
+class AccessTokenIssued(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`who`: whose it is, in words. `gone`: digests of those that are cleared away with it."""
+
+    digest: str
+    token: AccessToken
+    who: str
+    gone: list[str] = []
+
+
+class RestApiConfigured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    rate_limit: int
+    whole_tokens: bool
+
+
 Event = (
     AccountChanged
     | AccountDeleted
@@ -260,6 +295,11 @@ Event = (
     | InstanceRenamed
     | InstanceTransferred
     | InstanceGone
+    | ApiClientCreated
+    | ApiClientRenewed
+    | ApiClientDeleted
+    | AccessTokenIssued
+    | RestApiConfigured
 )
 
 

@@ -166,3 +166,21 @@ TOKEN_NOT_THERE = problem(
     "There is no token {token!r}.",
     "See `smartlic-mock token list`.",
 )
+API_CLIENT_UNKNOWN = problem(
+    "api-client-unknown",
+    CallerError,
+    "There is no API client {client_id!r}.",
+    "See `smartlic-mock api-client list`; give its whole client id.",
+)
+API_CLIENT_EXISTS = problem(
+    "api-client-exists",
+    CallerError,
+    "The local account {account!r} has an API client {name!r} already.",
+    "Use it, give it a new secret (`smartlic-mock api-client renew`), or choose another name.",
+)
+BAD_RATE_LIMIT = problem(
+    "bad-rate-limit",
+    CallerError,
+    "{limit} is no number of calls a minute.",
+    "Give a number from 1 to 1000000, or 0 for any number.",
+)

@@ -83,6 +83,17 @@ def describe(event: events.Event) -> str:
             return f"Product instance {name} transferred from {source} to {target}"
         case events.InstanceGone(tombstone=tombstone, why=why, name=name):
             return f"Product instance {name or tombstone.piid} {why}"
+        case events.ApiClientCreated(client=client):
+            return f"API client {client.name} created in {client.account}"
+        case events.ApiClientRenewed(name=name):
+            return f"API client {name} has a new secret"
+        case events.ApiClientDeleted(name=name):
+            return f"API client {name} deleted"
+        case events.AccessTokenIssued(who=who):
+            return f"Access token issued to {who}"
+        case events.RestApiConfigured(rate_limit=limit, whole_tokens=whole):
+            calls = f"{limit} calls a minute" if limit else "any number of calls"
+            return f"REST API allows {calls}; new ID tokens are kept {'whole' if whole else 'as hashes only'}"
 
 
 def _counts(usage: Mapping[str, int]) -> str:

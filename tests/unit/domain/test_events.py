@@ -16,8 +16,10 @@ from mock_server.domain import administration, events, licenses
 from mock_server.domain import tokens as tokens_
 from mock_server.domain.apply import LicensingMachine
 from mock_server.domain.state import (
+    AccessToken,
     Account,
     AccountStatus,
+    ApiClient,
     Instance,
     LastMessage,
     Lot,
@@ -182,6 +184,24 @@ reports = st.builds(
     count=counts,
 )
 tombstones = st.builds(Tombstone, piid=texts, public_key=st.binary(max_size=20), last=st.none() | lasts)
+api_clients = st.builds(
+    ApiClient,
+    client_id=texts,
+    account=texts,
+    name=texts,
+    digest=texts,
+    created_at=times,
+    created_by=texts,
+    renewed_at=st.none() | times,
+)
+access_tokens = st.builds(
+    AccessToken,
+    client_id=texts,
+    user=texts,
+    account=st.none() | texts,
+    issued_at=times,
+    expires_at=times,
+)
 certificates = st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
 BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.AccountChanged: st.builds(events.AccountChanged, account=accounts),
@@ -265,6 +285,19 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.InstanceTransferred: st.builds(
         events.InstanceTransferred, piid=texts, name=texts, source=texts, target=texts
     ),
+    events.ApiClientCreated: st.builds(events.ApiClientCreated, client=api_clients),
+    events.ApiClientRenewed: st.builds(events.ApiClientRenewed, client_id=texts, name=texts, digest=texts),
+    events.ApiClientDeleted: st.builds(events.ApiClientDeleted, client_id=texts, name=texts),
+    events.AccessTokenIssued: st.builds(
+        events.AccessTokenIssued,
+        digest=texts,
+        token=access_tokens,
+        who=texts,
+        gone=st.lists(texts, max_size=2),
+    ),
+    events.RestApiConfigured: st.builds(
+        events.RestApiConfigured, rate_limit=counts, whole_tokens=st.booleans()
+    ),
 }
 changes = st.builds(
     events.Change, at=times, by=texts, node=texts, events=st.lists(st.one_of(*BY_TYPE.values()), max_size=4)
@@ -305,7 +338,20 @@ def test_bytes_are_a_change_or_refused(payload: bytes) -> None:
         assert str(error)
 
 
-@pytest.mark.parametrize("kind", ["account", "token", "pool", "instance", "tombstone", "report", "settings"])
+KINDS = [
+    "access_token",
+    "account",
+    "api_client",
+    "instance",
+    "pool",
+    "report",
+    "settings",
+    "token",
+    "tombstone",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
@@ -317,6 +363,8 @@ def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
         "instance": instances,
         "tombstone": tombstones,
         "report": reports,
+        "api_client": api_clients,
+        "access_token": access_tokens,
         "settings": st.builds(
             Settings,
             common_name=texts,
@@ -324,6 +372,8 @@ def test_an_aggregate_survives_its_row(kind: str, data: st.DataObject) -> None:
             generation=counts,
             certificates=certificates,
             clock_offset=st.floats(-2e9, 2e9),
+            rate_limit=counts,
+            whole_tokens=st.booleans(),
         ),
     }
     value = data.draw(by_kind[kind])

@@ -304,12 +304,22 @@ def usage_report(report_id: str, what: str, *spans: tuple[int, int, int], closed
     return RumReport(asset_identification=asset, meta=Meta(entitlement_tag=what), measurements=measurements)
 
 
-def derived(state: State) -> tuple[dict[str, str], dict[bytes, str], dict[str, set[str]]]:
+def derived(state: State) -> tuple[object, ...]:
     """The indexes of a state, as values to compare."""
-    return dict(state.by_key), dict(state.by_identity), dict(state.reports_of)
+    return dict(state.by_key), dict(state.by_identity), dict(state.reports_of), dict(state.by_place)
 
 
-KINDS = ("settings", "account", "token", "pool", "instance", "tombstone", "report")
+KINDS = (
+    "settings",
+    "account",
+    "token",
+    "pool",
+    "instance",
+    "tombstone",
+    "report",
+    "api_client",
+    "access_token",
+)
 
 
 def rows(machine: LicensingMachine) -> dict[tuple[str, str], bytes]:
@@ -323,6 +333,8 @@ def rows(machine: LicensingMachine) -> dict[tuple[str, str], bytes]:
         "instance": list(state.instances),
         "tombstone": list(state.tombstones),
         "report": list(state.reports),
+        "api_client": list(state.api_clients),
+        "access_token": list(state.access_tokens),
     }
     found: dict[tuple[str, str], bytes] = {}
     for kind in KINDS:
