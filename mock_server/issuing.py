@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -25,8 +25,10 @@ def served_hosts(serving: Serving) -> list[str]:
     return [config.nodes.primary.host, config.nodes.secondary.host, config.vip.host]
 
 
-async def first_certificates(serving: Serving) -> None:
-    """A new server: a local account, its own CA, and the Primary's address as first Host Common Name."""
+async def first_certificates(serving: Serving, also: Sequence[events.Event] = ()) -> None:
+    """A new server: a local account, its own CA, and the Primary's address as first Host Common Name.
+
+    `also`: what else a new server begins with."""
     now = datetime.datetime.now(datetime.UTC)
     context = serving.context
     alone = context.config.mode == "stand-alone"
@@ -60,7 +62,7 @@ async def first_certificates(serving: Serving) -> None:
     account = accounts.create_account(
         serving.state, DEFAULT_ACCOUNT, DEFAULT_SMART_ACCOUNT, DEFAULT_CSSM_VIRTUAL_ACCOUNT
     )
-    await serving.commit("system", [events.CommonNameSet(name=name), installed, kept, *account], keys)
+    await serving.commit("system", [events.CommonNameSet(name=name), installed, kept, *account, *also], keys)
 
 
 async def renew(serving: Serving, by: str) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 
-from mock_server import issuing, pki, tls
+from mock_server import administrators, issuing, pki, tls
 from mock_server.cluster.machine import ASGIApp, ControlHandler, Ledger, NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
 from mock_server.control import browser, handlers
@@ -73,8 +73,11 @@ class LicensingService:
 
     async def activate(self, ledger: Ledger) -> None:
         serving = Serving(self.context, self.machine, ledger, self.cssm)
+        first = administrators.first_administrator(serving)
         if not self.machine.state.settings.certificates:
-            await issuing.first_certificates(serving)
+            await issuing.first_certificates(serving, first)
+        elif first:  # the journal of a release without users
+            await serving.commit("system", first)
         self.serving = serving
         self._looking = asyncio.get_running_loop().create_task(Synchronizer(serving).look())
 

@@ -31,6 +31,7 @@ _VERBS = {
     "accounts": ("mock_server.cli.accounts", "The local accounts."),
     "account": ("mock_server.cli.account", "A local account: request, approve, deactivate, delete."),
     "virtual-account": ("mock_server.cli.virtual_account", "Virtual accounts: create, list, delete."),
+    "user": ("mock_server.cli.user", "Who may sign in: add, list, password, remove."),
     "alerts": ("mock_server.cli.alerts", "What wants somebody's attention."),
     "host-common-name": ("mock_server.cli.common_name", "Set the Host Common Name."),
     "sync": (

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import secrets
 from typing import Any
 
 import click
 import msgspec
 
 from mock_server import pki
+from mock_server.administrators import kept_password
 from mock_server.cli.addresses import address_options, own_address
 from mock_server.cli.common import folder_of
+from mock_server.cli.passwords import password_of
 from mock_server.cli.status import stands_alone, text
 from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
@@ -21,8 +24,10 @@ from mock_server.cluster.problems import FOLDER_UNUSABLE
 from mock_server.cluster.standing import Standing
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.cssm import given as given_root
+from mock_server.domain import users
 from mock_server.errors import CallerError, problem
-from smartlic_client.cli.output import note, say, wants_json
+from mock_server.files import write_private
+from smartlic_client.cli.output import note, printable, say, wants_json
 
 OTHER_ADDRESSES = problem(
     "other-addresses",
@@ -58,6 +63,12 @@ _HOSTS = ("primary", "secondary", "vip")
 @click.option("--ca-certificate", metavar="FILE", help="The licensing root of a new cluster (PEM).")
 @click.option("--ca-key", metavar="FILE", help="Its key (PKCS#8, PEM); nobody else may read the file.")
 @click.option(
+    "--admin-password-file",
+    metavar="-|FILE",
+    help="The password of a new cluster's administrator `admin`. Without this option one is made, shown, and "
+    "kept in the folder.",
+)
+@click.option(
     "--stand-alone",
     is_flag=True,
     help="Two servers that are no cluster yet, to rehearse its deployment from their consoles.",
@@ -70,6 +81,7 @@ def command(
     address: str | None,
     ca_certificate: str | None,
     ca_key: str | None,
+    admin_password_file: str | None,
     stand_alone: bool,
     **addresses: Any,
 ) -> None:
@@ -91,7 +103,12 @@ def command(
     root = _given_root(ca_certificate, ca_key)
     adopted = False
     asked = None
+    password = None
+    had_password = kept_password(folder) is not None
     if new:
+        if admin_password_file is not None:
+            password = password_of(admin_password_file)
+            users.hashed(password, secrets.token_bytes)  # refused now, if it is to be
         asked = config.configure(**given, stand_alone=stand_alone)
         _ports_or_refuse(asked)
     else:
@@ -108,6 +125,8 @@ def command(
             adopted = given_root.adopt(layout.cssm, root, ca_certificate, new=new)
         host = Processes("mock_server.service:make", "mock_server.cssm.main")
         supervisor = Supervisor(folder, asked, host, move_to=one)
+        if password is not None:
+            write_private(layout.admin_password, password.encode() + b"\n")
     except OSError as error:
         raise FOLDER_UNUSABLE(folder=str(folder), why=error.strerror) from None
 
@@ -116,7 +135,14 @@ def command(
         active = status["active"] is not None or alone
         if wants_json():
             problems = [found.as_dict() for found in supervisor.problems]
-            line = {"ok": active, "up": active, "folder": str(folder), "problems": problems, "status": status}
+            line = {
+                "ok": active,
+                "up": active,
+                "folder": str(folder),
+                "admin_password_file": str(layout.admin_password) if kept_password(folder) else None,
+                "problems": problems,
+                "status": status,
+            }
             say(msgspec.json.encode(line).decode())
             return
         for found in supervisor.problems:
@@ -132,6 +158,9 @@ def command(
         say(f"\nThe {what} up; {whose} folder is {folder}")
         say(f"  Pages:    https://{host}:{vip.gui_port}/")
         say(f"  Products: https://{host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler")
+        if (kept := kept_password(folder)) is not None:
+            shown = f"admin, {kept}" if not had_password and password is None else "admin"
+            say(f"  Sign-in:  {printable(shown)} (the password is in {layout.admin_password})")
         say("A mock for tests: it authorizes no real product. Ctrl-C stops it.")
 
     try:
@@ -147,6 +176,8 @@ def command(
             if adopted:
                 (layout.cssm / "root.pem").unlink(missing_ok=True)
                 (layout.cssm / "root.key").unlink(missing_ok=True)
+            if password is not None:
+                layout.admin_password.unlink(missing_ok=True)
     if not wants_json():
         say("The cluster is down.")
 

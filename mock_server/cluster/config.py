@@ -6,6 +6,7 @@ F/nodes/<name>/          journal.sqlite, node.json (pid, start time, control soc
 F/witness/               N.json, the records of who has every acknowledged change
 F/cssm/                  CSSM's root, its state, and where its socket is
 F/peer/                  a key and a certificate a node, for heartbeat and replication
+F/admin-password         the first administrator's password, until it is changed
 F/supervisor.lock, F/control.json
 """
 
@@ -73,6 +74,7 @@ class Layout:
         self.control_json = self.folder / "control.json"
         self.cssm = self.folder / "cssm"
         self.cssm_json = self.cssm / "control.json"
+        self.admin_password = self.folder / "admin-password"
         self.cssm_log = self.cssm / "cssm.log"
 
     def node(self, name: str) -> Path:

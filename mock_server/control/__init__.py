@@ -20,13 +20,26 @@ from mock_server.control import (
     licenses,
     sync,
     tokens,
+    users,
 )
 from mock_server.control.forms import handler
 from mock_server.serving import Serving
 
 __all__ = ["handlers"]
 
-_SUBJECTS = (accounts, tokens, licenses, instances, certificates, sync, alerts, clock, events, api_clients)
+_SUBJECTS = (
+    accounts,
+    tokens,
+    licenses,
+    instances,
+    certificates,
+    sync,
+    alerts,
+    clock,
+    events,
+    api_clients,
+    users,
+)
 
 
 def handlers(active: Callable[[], Serving]) -> Mapping[str, ControlHandler]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mock_server.domain import apply_api, events, places, pools
+from mock_server.domain import apply_api, apply_users, events, places, pools
 from mock_server.domain.places import forget
 from mock_server.domain.pools import Touched
 from mock_server.domain.state import (
@@ -27,6 +27,7 @@ from mock_server.domain.state import (
     Token,
     Tombstone,
     UsageReport,
+    User,
     identity_key,
     report_key,
 )
@@ -329,6 +330,7 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.InstanceTransferred: _instance_transferred,
     events.InstanceGone: _instance_gone,
     **apply_api.APPLY,
+    **apply_users.APPLY,
 }
 
 _ROWS: Final[dict[str, type[Any]]] = {
@@ -341,6 +343,7 @@ _ROWS: Final[dict[str, type[Any]]] = {
     "report": UsageReport,
     "api_client": ApiClient,
     "access_token": AccessToken,
+    "user": User,
 }
 
 

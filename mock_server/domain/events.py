@@ -17,12 +17,14 @@ from mock_server.domain.state import (
     Instance,
     LastMessage,
     Lot,
+    PasswordHash,
     Pool,
     Schedule,
     SyncFailure,
     Token,
     Tombstone,
     UsageReport,
+    User,
 )
 
 __all__ = ["Change", "Event", "decode", "encode"]
@@ -266,6 +268,19 @@ class RestApiConfigured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     whole_tokens: bool
 
 
+class UserCreated(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    user: User
+
+
+class PasswordChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+    password: PasswordHash
+
+
+class UserRemoved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    name: str
+
+
 Event = (
     AccountChanged
     | AccountDeleted
@@ -300,6 +315,9 @@ Event = (
     | ApiClientDeleted
     | AccessTokenIssued
     | RestApiConfigured
+    | UserCreated
+    | PasswordChanged
+    | UserRemoved
 )
 
 

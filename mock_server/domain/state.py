@@ -26,6 +26,7 @@ __all__ = [
     "LotKind",
     "Mode",
     "Origin",
+    "PasswordHash",
     "Pool",
     "Schedule",
     "Settings",
@@ -34,6 +35,8 @@ __all__ = [
     "Token",
     "Tombstone",
     "UsageReport",
+    "User",
+    "UserRole",
     "pool_key",
     "report_key",
 ]
@@ -250,6 +253,33 @@ class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
+class UserRole(StrEnum):
+    """`administrator`: may do everything; `user`: what concerns accounts, and not the server."""
+
+    ADMINISTRATOR = "administrator"
+    USER = "user"
+
+
+class PasswordHash(msgspec.Struct, frozen=True, kw_only=True):
+    """scrypt (RFC 7914) with r = 8, p = 1. `cost`: its N."""
+
+    salt: bytes
+    cost: int
+    digest: bytes
+
+
+class User(msgspec.Struct, kw_only=True):
+    """A local user of the server."""
+
+    name: str
+    role: UserRole
+    password: PasswordHash
+    created_at: float
+    created_by: str = ""
+    changed_at: float | None = None
+    """When the password was changed last."""
+
+
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     """What is left of an instance that is gone, so that its repeats are answered and its keys stay used."""
 
@@ -313,6 +343,7 @@ class State:
         self.api_clients: dict[str, ApiClient] = {}
         # SHA-256 of its text (hex) → access token.
         self.access_tokens: dict[str, AccessToken] = {}
+        self.users: dict[str, User] = {}
         # SHA-256 of a public key (hex) → PIID, of instances and tombstones; derived.
         self.by_key: dict[str, str] = {}
         # identity_key → PIID, of instances; derived.

@@ -81,6 +81,12 @@ def describe(event: events.Event) -> str:
             return f"Product instance {former} renamed to {name}"
         case events.InstanceTransferred(name=name, source=source, target=target):
             return f"Product instance {name} transferred from {source} to {target}"
+        case events.UserCreated(user=user):
+            return f"User {user.name} created as {user.role}"
+        case events.PasswordChanged(name=name):
+            return f"Password of user {name} changed"
+        case events.UserRemoved(name=name):
+            return f"User {name} removed"
         case events.InstanceGone(tombstone=tombstone, why=why, name=name):
             return f"Product instance {name or tombstone.piid} {why}"
         case events.ApiClientCreated(client=client):

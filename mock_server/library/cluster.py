@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+from mock_server.administrators import kept_password
 from mock_server.cluster import client
 from mock_server.cluster.client import Answer
 from mock_server.cluster.config import NODES, Address, ClusterConfig, load
@@ -42,6 +43,13 @@ ENTERED = problem(
     CallerError,
     "This cluster is up already: it is in another block.",
     "Use that one, or make another: `Cluster()`.",
+)
+
+PASSWORD_CHANGED = problem(
+    "library-password-changed",
+    CallerError,
+    "The password that the first administrator had is kept no longer: it was changed, or the user removed.",
+    "Use the present one; `Cluster.ask('user.password', name=…, password=…)` gives another.",
 )
 
 T = TypeVar("T")
@@ -183,6 +191,14 @@ class Cluster:
             raise NOT_ENTERED()
         return self._anchor
 
+    @property
+    def admin_password(self) -> str:
+        """The password of the user `admin`, for the pages and the REST API."""
+        kept = kept_password(self.folder)
+        if kept is None:
+            raise PASSWORD_CHANGED()
+        return kept
+
     # --- what can be asked
 
     def ask(self, op: str, /, **fields: Any) -> dict[str, Any]:
@@ -287,6 +303,10 @@ class AsyncCluster:
         self.url = cluster.url
         self.gui_url = cluster.gui_url
         self.trust_anchor = cluster.trust_anchor
+
+    @property
+    def admin_password(self) -> str:
+        return self.cluster.admin_password
 
     async def ask(self, op: str, /, **fields: Any) -> dict[str, Any]:
         return await _aside(lambda: self.cluster.ask(op, **fields))

@@ -50,6 +50,7 @@ _VARIES = (
     (r"[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \d{4} UTC", "DATE"),
     (r'"pid": \d+', '"pid": N'),
     (r"\d+ changes? behind", "N changes behind"),
+    (r"\b[0-9a-f]{40}\b", "PASSWORD"),
     (r"-{3,}", "---"),
     (r"\s+", " "),
 )

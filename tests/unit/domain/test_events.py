@@ -26,6 +26,7 @@ from mock_server.domain.state import (
     LotKind,
     Mode,
     Origin,
+    PasswordHash,
     Pool,
     Schedule,
     Settings,
@@ -34,6 +35,8 @@ from mock_server.domain.state import (
     Token,
     Tombstone,
     UsageReport,
+    User,
+    UserRole,
     identity_key,
     pool_key,
 )
@@ -202,6 +205,16 @@ access_tokens = st.builds(
     issued_at=times,
     expires_at=times,
 )
+passwords = st.builds(PasswordHash, salt=st.binary(max_size=16), cost=counts, digest=st.binary(max_size=32))
+users = st.builds(
+    User,
+    name=texts,
+    role=st.sampled_from(UserRole),
+    password=passwords,
+    created_at=times,
+    created_by=texts,
+    changed_at=st.none() | times,
+)
 certificates = st.dictionaries(texts, st.lists(texts, max_size=2), max_size=2)
 BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.AccountChanged: st.builds(events.AccountChanged, account=accounts),
@@ -282,6 +295,9 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
         lots=st.dictionaries(texts, counts, max_size=2),
     ),
     events.InstanceRenamed: st.builds(events.InstanceRenamed, piid=texts, former=texts, name=texts),
+    events.UserCreated: st.builds(events.UserCreated, user=users),
+    events.PasswordChanged: st.builds(events.PasswordChanged, name=texts, password=passwords),
+    events.UserRemoved: st.builds(events.UserRemoved, name=texts),
     events.InstanceTransferred: st.builds(
         events.InstanceTransferred, piid=texts, name=texts, source=texts, target=texts
     ),
