@@ -258,11 +258,13 @@ class Device:
         return self._run(self.errands.sync_usage(wait=wait))
 
     def save_usage(self) -> bytes:
-        """The usage reports that are not acknowledged, for a file: JSON. Raises uses-no-policy."""
+        """A file with the usage reports that are not acknowledged, oldest first, as many as a server takes at
+        once. They stay until they are acknowledged. Raises uses-no-policy."""
         return self._run(self.errands.save_usage())
 
     def import_acknowledgement(self, data: bytes) -> None:
-        """Take an acknowledgement from a file. Raises no-trust-anchor, an AnswerError for another file."""
+        """Take an acknowledgement from a file; again has no effect. Raises no-trust-anchor, and
+        acknowledgement-unreadable, -signature-not-valid, -of-another-device."""
         self._run(self.errands.import_acknowledgement(data))
 
     # ---- left alone ---------------------------------------------------------------------------------------

@@ -255,13 +255,13 @@ class Errands:
         return Outcome(changed=True)
 
     def save_usage(self) -> Errand[bytes]:
-        """The file with all usage reports that are not acknowledged."""
-        content = self.agent.save_usage()
+        """The file with the usage reports that are not acknowledged."""
+        content = self.agent.save_usage(self.environment.now())
         yield Persist()
         return content
 
     def import_acknowledgement(self, data: bytes) -> Errand[None]:
-        """Take a file with an acknowledgement. Raises no-trust-anchor and an AnswerError."""
+        """Take a file with an acknowledgement. Raises no-trust-anchor, and as `usage_file` reads it."""
         if self.settings.anchors is None:
             raise NO_ANCHOR()
         self.agent.import_acknowledgement(data, self.settings.anchors.encode(), self.environment.now())

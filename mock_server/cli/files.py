@@ -10,7 +10,7 @@ from pathlib import Path
 from mock_server.errors import CallerError, problem
 from mock_server.files import write_private
 
-__all__ = ["read_text", "write_secret", "write_text"]
+__all__ = ["read_bytes", "read_text", "write_secret", "write_text"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -56,14 +56,16 @@ def write_secret(path: str, text: str) -> None:
         raise CANNOT_WRITE(path=path, why=error.strerror) from None
 
 
-def read_text(path: str, limit: int) -> str:
-    """What is in the file, one byte more than `limit` at most: who reads it refuses that as too large.
-
-    What is no text becomes U+FFFD: what it was in is refused as damaged.
-    """
+def read_bytes(path: str, limit: int) -> bytes:
+    """What is in the file, one byte more than `limit` at most: who reads it refuses that as too large."""
     try:
         with Path(path).open("rb") as file:
-            text = file.read(limit + 1).decode("utf-8", "replace")
+            return file.read(limit + 1)
     except OSError as error:
         raise CANNOT_READ(path=path, why=error.strerror) from None
+
+
+def read_text(path: str, limit: int) -> str:
+    """As `read_bytes`. What is no text becomes U+FFFD: what it was in is refused as damaged."""
+    text = read_bytes(path, limit).decode("utf-8", "replace")
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import time
 from collections.abc import Mapping
 from typing import Final
 
-from mock_server.control.forms import Answer, Fields, Operation, Page
-from mock_server.domain import instances
+from mock_server.control.forms import BAD_FIELD, Answer, Fields, Operation, Page
+from mock_server.domain import instances, usage_files
 from mock_server.domain.alerts import of_instance
 from mock_server.domain.state import Instance, State
 from mock_server.domain.words import date
 from mock_server.serving import Serving
+from smartlic_client.protocol import usage_file
 
 __all__ = ["OPERATIONS"]
 
@@ -23,6 +27,14 @@ class _Of(Fields, kw_only=True):
 
 class _Rename(_Of, kw_only=True):
     name: str
+
+
+class _UsageFile(Fields, kw_only=True):
+    """`content`: the file in base64. Accounts: of a device that is new here."""
+
+    content: str
+    account: str | None = None
+    virtual_account: str | None = None
 
 
 class _Transfer(_Of, kw_only=True):
@@ -84,6 +96,36 @@ async def remove(serving: Serving, fields: _Of) -> Answer:
     return _named(instance)
 
 
+async def import_usage(serving: Serving, fields: _UsageFile) -> Answer:
+    """A file of usage reports, and the acknowledgement for it: signed once what it names is safe."""
+    try:
+        data = base64.b64decode(fields.content, validate=True)
+    except ValueError:
+        raise BAD_FIELD(why="`content` is no base64") from None
+    now = serving.now()
+    taken = usage_files.take(
+        serving.state,
+        data,
+        account=fields.account,
+        virtual_account=fields.virtual_account,
+        now=now,
+        random=os.urandom,
+    )
+    await serving.commit(fields.by, taken.events)
+    desk, instance = serving.desk, taken.instance
+    file = usage_file.acknowledge(
+        taken.result, instance.piid, time.time(), sign=desk.sign, certificates=desk.certificates
+    )
+    return {
+        **_named(instance),
+        "account": instance.account,
+        "virtual_account": instance.virtual_account,
+        "reports": taken.reports,
+        "new": taken.new,
+        "acknowledgement": file.decode(),
+    }
+
+
 def _named(instance: Instance) -> Answer:
     return {"product_instance_identifier": instance.piid, "name": instance.name}
 
@@ -92,5 +134,6 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "instance.list": Operation(Page, list_instances),
     "instance.rename": Operation(_Rename, rename),
     "instance.transfer": Operation(_Transfer, transfer),
+    "instance.import-usage": Operation(_UsageFile, import_usage),
     "instance.remove": Operation(_Of, remove),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 import msgspec
 
-from mock_server.domain import apply_api, apply_users, events, places, pools
+from mock_server.domain import apply_api, apply_instances, apply_users, events, places, pools
+from mock_server.domain.apply_instances import index_key, share_texts
 from mock_server.domain.places import forget
 from mock_server.domain.pools import Touched
 from mock_server.domain.state import (
@@ -28,19 +27,13 @@ from mock_server.domain.state import (
     Tombstone,
     UsageReport,
     User,
-    identity_key,
-    report_key,
 )
-from smartlic_client.protocol.messages import RegistrationResult
+from smartlic_client.protocol.identity import device_digest
 
 __all__ = ["LicensingMachine"]
 
 _SETTINGS: Final = ("settings", "")
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def key_digest(public_key: bytes) -> str:
-    return hashlib.sha256(public_key).hexdigest()
 
 
 def _account_changed(state: State, event: events.AccountChanged, at: float, touched: Touched) -> None:
@@ -194,112 +187,6 @@ def _clock_set(state: State, event: events.ClockSet, _at: float, touched: Touche
     touched.add(_SETTINGS)
 
 
-def _instance_registered(
-    state: State, event: events.InstanceRegistered, _at: float, touched: Touched
-) -> None:
-    instance = event.instance
-    usage, instance.usage = instance.usage, {}
-    pools.use(state, instance, usage, touched)
-    _share_texts(instance)
-    state.instances[instance.piid] = instance
-    places.put(state, instance)
-    state.by_key[event.key_digest] = instance.piid
-    state.by_identity[identity_key(instance.udi, instance.software_id)] = instance.piid
-    state.tokens[event.token_digest].used += 1
-    touched.update((("instance", instance.piid), ("token", event.token_digest)))
-
-
-def _share_texts(instance: Instance) -> None:
-    """Keep once what a hundred thousand instances have in common. The values stay what they are."""
-    instance.usage = _shared(instance.usage)
-    _share(instance, "account", "virtual_account", "software_id")
-    _share(instance.udi, "pid")
-    if isinstance(instance.last.result, RegistrationResult):
-        _share(instance.last.result, "smart_account", "virtual_account")
-
-
-def _shared(usage: dict[str, int]) -> dict[str, int]:
-    return {sys.intern(tag): count for tag, count in usage.items()}
-
-
-def _share(struct: msgspec.Struct, *fields: str) -> None:
-    for field in fields:
-        value = getattr(struct, field)
-        if value is not None:
-            msgspec.structs.force_setattr(struct, field, sys.intern(value))
-
-
-def _usage_reported(state: State, event: events.UsageReported, at: float, touched: Touched) -> None:
-    instance = state.instances[event.piid]
-    pools.use(state, instance, _shared(event.usage), touched)
-    instance.last, instance.last_contact = event.last, at
-    touched.add(("instance", event.piid))
-
-
-def _reports_taken(state: State, event: events.ReportsTaken, at: float, touched: Touched) -> None:
-    instance = state.instances[event.piid]
-    for report in event.reports:
-        _keep_report(state, report, touched)
-    pools.use(state, instance, dict(event.usage), touched)
-    instance.measured, instance.last = dict(event.measured), event.last
-    instance.last_contact = instance.last_report = at
-    told = getattr(event.last.result, "policy", None)
-    instance.policy = told or instance.policy
-    touched.add(("instance", event.piid))
-
-
-def _keep_report(state: State, report: UsageReport, touched: Touched) -> None:
-    key = report_key(report.piid, report.report_id)
-    state.reports[key] = report
-    state.reports_of.setdefault(report.piid, set()).add(key)
-    touched.add(("report", key))
-
-
-def _certificate_renewed(state: State, event: events.CertificateRenewed, at: float, touched: Touched) -> None:
-    instance = state.instances[event.piid]
-    instance.certificate_serial, instance.last = event.certificate_serial, event.last
-    instance.last_contact = instance.renewed_at = at
-    touched.add(("instance", event.piid))
-
-
-def _instance_renamed(state: State, event: events.InstanceRenamed, _at: float, touched: Touched) -> None:
-    instance = state.instances[event.piid]
-    places.take(state, instance)
-    instance.name = event.name
-    places.put(state, instance)
-    touched.add(("instance", event.piid))
-
-
-def _instance_transferred(
-    state: State, event: events.InstanceTransferred, _at: float, touched: Touched
-) -> None:
-    instance = state.instances[event.piid]
-    usage = instance.usage
-    pools.use(state, instance, {}, touched)
-    places.take(state, instance)
-    instance.virtual_account = event.target
-    places.put(state, instance)
-    pools.use(state, instance, usage, touched)
-    touched.add(("instance", event.piid))
-
-
-def _instance_gone(state: State, event: events.InstanceGone, _at: float, touched: Touched) -> None:
-    tombstone = event.tombstone
-    instance = state.instances.pop(tombstone.piid)
-    places.take(state, instance)
-    pools.use(state, instance, {}, touched)
-    identity = identity_key(instance.udi, instance.software_id)
-    if state.by_identity.get(identity) == instance.piid:
-        del state.by_identity[identity]
-    state.tombstones[tombstone.piid] = tombstone
-    for key in sorted(state.reports_of.pop(tombstone.piid, ())):
-        report = state.reports.pop(key)
-        touched.add(("report", key))
-        if event.successor:
-            _keep_report(state, msgspec.structs.replace(report, piid=event.successor), touched)
-    touched.update((("instance", tombstone.piid), ("tombstone", tombstone.piid)))
-
-
 _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.AccountChanged: _account_changed,
     events.AccountDeleted: _account_deleted,
@@ -322,13 +209,7 @@ _APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.BrowserCertificateReset: _browser_certificate_reset,
     events.AnchorKept: _anchor_kept,
     events.ClockSet: _clock_set,
-    events.InstanceRegistered: _instance_registered,
-    events.UsageReported: _usage_reported,
-    events.ReportsTaken: _reports_taken,
-    events.CertificateRenewed: _certificate_renewed,
-    events.InstanceRenamed: _instance_renamed,
-    events.InstanceTransferred: _instance_transferred,
-    events.InstanceGone: _instance_gone,
+    **apply_instances.APPLY,
     **apply_api.APPLY,
     **apply_users.APPLY,
 }
@@ -366,11 +247,11 @@ class LicensingMachine:
                 self._table(kind)[key] = value
         state = self.state
         for piid, tombstone in state.tombstones.items():
-            state.by_key[key_digest(tombstone.public_key)] = piid
+            index_key(state, tombstone.public_key, piid)
         for piid, instance in state.instances.items():
-            _share_texts(instance)
-            state.by_key[key_digest(instance.public_key)] = piid
-            state.by_identity[identity_key(instance.udi, instance.software_id)] = piid
+            share_texts(instance)
+            index_key(state, instance.public_key, piid)
+            state.by_identity[device_digest(instance.udi, instance.software_id)] = piid
         places.order(state)
         for key, report in state.reports.items():
             state.reports_of.setdefault(report.piid, set()).add(key)

@@ -57,6 +57,8 @@ class Decision:
 
 
 def signed_by(public_key: bytes, signed: AnySignedRequest) -> bool:
+    if not public_key:  # known by a file only: it has said nothing, and can say nothing before it has a key
+        return False
     key = load_der_public_key(public_key)
     return signing.verify(key, signed.signed, signed.signature)  # type: ignore[arg-type]
 

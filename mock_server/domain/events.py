@@ -26,6 +26,7 @@ from mock_server.domain.state import (
     UsageReport,
     User,
 )
+from smartlic_client.protocol.rum import Policy
 
 __all__ = ["Change", "Event", "decode", "encode"]
 
@@ -202,6 +203,22 @@ class ReportsTaken(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last: LastMessage
 
 
+class InstanceImported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """By a file of usage reports: it has no key."""
+
+    instance: Instance
+
+
+class ReportsImported(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """As ReportsTaken, by a file. `policy`: the one that its acknowledgement tells."""
+
+    piid: str
+    reports: list[UsageReport]
+    usage: dict[str, int]
+    measured: dict[str, int]
+    policy: Policy | None
+
+
 class CertificateRenewed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An instance has a new ID certificate, for the same key."""
 
@@ -306,6 +323,8 @@ Event = (
     | InstanceRegistered
     | UsageReported
     | ReportsTaken
+    | InstanceImported
+    | ReportsImported
     | CertificateRenewed
     | InstanceRenamed
     | InstanceTransferred

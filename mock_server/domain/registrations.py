@@ -6,7 +6,7 @@ import base64
 from typing import Final
 
 from mock_server.domain import events
-from mock_server.domain.apply import key_digest
+from mock_server.domain.apply_instances import key_digest
 from mock_server.domain.decisions import Decision, Environment, IssuedCertificate, kept, known
 from mock_server.domain.state import (
     AccountStatus,
@@ -15,12 +15,11 @@ from mock_server.domain.state import (
     State,
     Token,
     Tombstone,
-    identity_key,
 )
 from mock_server.domain.tokens import TokenState, token_digest, token_state
 from smartlic_client.errors import Problem, SmartlicError
 from smartlic_client.protocol import errors, signing
-from smartlic_client.protocol.identity import IdToken, Udi, new_uuid
+from smartlic_client.protocol.identity import IdToken, Udi, device_digest, new_uuid
 from smartlic_client.protocol.messages import (
     RegistrationRequest,
     RegistrationResult,
@@ -64,8 +63,9 @@ def begin(
     digest = _usable_token(state, data.id_token, environment.now, account)
     if isinstance(digest, Problem):
         return Decision(problem=digest)
-    former = state.by_identity.get(identity_key(udi, data.software_tag_identifier))
-    if former is not None and not data.force:
+    former = state.by_identity.get(device_digest(udi, data.software_tag_identifier))
+    known_by_key = former is not None and bool(state.instances[former].public_key)
+    if known_by_key and not data.force:
         return Decision(problem=errors.ALREADY_REGISTERED)
     return _accepted(state, data, udi, (public_key, raw_key), digest, environment)
 
@@ -128,7 +128,7 @@ def _accepted(
         policy=state.accounts[token.account].policy if isinstance(data, TrustRequest) else None,
     )
     happened: list[events.Event] = []
-    former = state.instances.get(state.by_identity.get(identity_key(udi, data.software_tag_identifier), ""))
+    former = state.instances.get(state.by_identity.get(device_digest(udi, data.software_tag_identifier), ""))
     if former is not None:
         happened.append(_replaced(former, instance))
     happened.append(

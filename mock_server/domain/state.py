@@ -5,7 +5,6 @@ Times are Unix seconds. Keys that have several parts join them with the unit sep
 
 from __future__ import annotations
 
-import hashlib
 from enum import StrEnum
 from typing import Final
 
@@ -213,6 +212,7 @@ class Instance(msgspec.Struct, kw_only=True):
     """`measured`: entitlement tag → the end of the measurement that `usage` is by (Unix seconds).
 
     `policy`: the one that it was told last. `last_report`: when the last usage report was taken.
+    `public_key`: empty while it is known by a file only, and has no trust code.
     """
 
     piid: str
@@ -321,12 +321,6 @@ def report_key(piid: str, report_id: str) -> str:
     return _SEPARATOR.join((piid, report_id))
 
 
-def identity_key(udi: Udi, software_id: str) -> bytes:
-    """What makes two product instances the same device: UDI and software id, as a digest, which is short."""
-    text = _SEPARATOR.join([*(field or "" for field in msgspec.structs.astuple(udi)), software_id])
-    return hashlib.sha256(text.encode()).digest()
-
-
 class State:
     """All aggregates in memory, and the indexes that are derived from them."""
 
@@ -346,7 +340,7 @@ class State:
         self.users: dict[str, User] = {}
         # SHA-256 of a public key (hex) → PIID, of instances and tombstones; derived.
         self.by_key: dict[str, str] = {}
-        # identity_key → PIID, of instances; derived.
+        # device_digest → PIID, of instances; derived.
         self.by_identity: dict[bytes, str] = {}
         # PIID → keys of its reports; derived.
         self.reports_of: dict[str, set[str]] = {}

@@ -28,7 +28,7 @@ from smartlic_client.protocol.messages import (
 )
 from smartlic_client.protocol.rum import RumReport
 
-__all__ = ["authorization", "license_usage"]
+__all__ = ["authorization", "counted", "license_usage", "take"]
 
 RENEWAL_SECONDS: Final = 30 * 86400
 EXPIRY_SECONDS: Final = 90 * 86400
@@ -73,28 +73,34 @@ def _mode(state: State, instance: Instance, tag: str, count: int, now: float) ->
 def license_usage(state: State, data: LicenseUsageRequest, instance: Instance, now: float) -> Decision:
     if instance.mode is not Mode.POLICY:
         return Decision(piid=instance.piid, problem=errors.OTHER_MODE)
-    taken: dict[str, UsageReport] = {}
-    acknowledged: dict[str, None] = {}
-    for report in data.reports:
-        read = _read(instance.piid, report, now)
-        there = state.reports.get(report_key(read.piid, read.report_id)) or taken.get(read.report_id)
-        if there is None:
-            taken[read.report_id] = read
-        if there is None or there.digest == read.digest:
-            acknowledged[read.report_id] = None
-    usage, measured = _counted(instance, taken.values())
+    taken, acknowledged = take(state, instance.piid, data.reports, now)
+    usage, measured = counted(instance, taken)
     policy = state.accounts[instance.account].policy
-    result = LicenseUsageResult(
-        report_ids=list(acknowledged), policy=policy if policy != instance.policy else None
-    )
+    result = LicenseUsageResult(report_ids=acknowledged, policy=policy if policy != instance.policy else None)
     event = events.ReportsTaken(
         piid=instance.piid,
-        reports=list(taken.values()),
+        reports=taken,
         usage=usage,
         measured=measured,
         last=kept(data, result),
     )
     return Decision(piid=instance.piid, by=instance.name, events=[event], result=result)
+
+
+def take(
+    state: State, piid: str, reports: Iterable[RumReport], now: float
+) -> tuple[list[UsageReport], list[str]]:
+    """The reports that are new, and the ids of all that the server has then, as they are."""
+    taken: dict[str, UsageReport] = {}
+    acknowledged: dict[str, None] = {}
+    for report in reports:
+        read = _read(piid, report, now)
+        there = state.reports.get(report_key(piid, read.report_id)) or taken.get(read.report_id)
+        if there is None:
+            taken[read.report_id] = read
+        if there is None or there.digest == read.digest:
+            acknowledged[read.report_id] = None
+    return list(taken.values()), list(acknowledged)
 
 
 def _read(piid: str, report: RumReport, now: float) -> UsageReport:
@@ -115,7 +121,7 @@ def _read(piid: str, report: RumReport, now: float) -> UsageReport:
     )
 
 
-def _counted(instance: Instance, taken: Iterable[UsageReport]) -> tuple[dict[str, int], dict[str, int]]:
+def counted(instance: Instance, taken: Iterable[UsageReport]) -> tuple[dict[str, int], dict[str, int]]:
     """Usage, and the end of the measurement that it is by, of each tag. An older report changes neither."""
     usage, measured = dict(instance.usage), dict(instance.measured)
     for report in taken:

@@ -75,6 +75,10 @@ def describe(event: events.Event) -> str:
             return f"Licenses in use: {_counts(usage)}"
         case events.ReportsTaken(reports=reports, usage=usage):
             return f"Usage reports taken: {len(reports)}; licenses in use: {_counts(usage)}"
+        case events.InstanceImported(instance=instance):
+            return f"Product instance {instance.name} known by a file as {instance.piid}"
+        case events.ReportsImported(reports=reports, usage=usage):
+            return f"Usage reports imported: {len(reports)}; licenses in use: {_counts(usage)}"
         case events.CertificateRenewed(name=name):
             return f"ID certificate of {name} renewed"
         case events.InstanceRenamed(former=former, name=name):

@@ -8,7 +8,7 @@ import click
 
 from smartlic_client.cli.common import opened, outcome_data, wait_option
 from smartlic_client.cli.files import write_file
-from smartlic_client.cli.output import emit
+from smartlic_client.cli.output import emit, printable
 from smartlic_client.cli.request import usage_data
 from smartlic_client.cli.resolve import resolve_option
 from smartlic_client.cli.sync import reports_data, send_usage
@@ -65,7 +65,11 @@ def save_usage(context: click.Context, path: str) -> None:
         write_file(path, content)
         data = reports_data(device.record)
     waiting = sum(one["state"] != "acknowledged" for one in data["reports"])
-    emit({"file": path, **data}, f"Saved {waiting} usage report{'' if waiting == 1 else 's'} to {path}")
+    left = sum(one["state"] == "closed" for one in data["reports"])
+    text = f"Saved {_several(waiting - left)} to {printable(path)}"
+    if left:
+        text += f"; {left} more go into the next file, once these are acknowledged"
+    emit({"file": path, "saved": waiting - left, "left": left, **data}, text)
 
 
 def import_acknowledgement(context: click.Context, file: IO[bytes]) -> None:
@@ -75,7 +79,12 @@ def import_acknowledgement(context: click.Context, file: IO[bytes]) -> None:
         device.import_acknowledgement(content)
         done = _acknowledged(device.record) - before
         data = reports_data(device.record)
-    emit(data, f"Acknowledged {len(done)} usage report{'' if len(done) == 1 else 's'}")
+    text = f"Acknowledged {_several(len(done))}" if done else "Nothing new: acknowledged before"
+    emit({"acknowledged": len(done), **data}, text)
+
+
+def _several(count: int) -> str:
+    return f"{count} usage report{'' if count == 1 else 's'}"
 
 
 def _acknowledged(record: Record) -> set[str]:

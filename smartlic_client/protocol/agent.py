@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from smartlic_client.errors import SmartlicError
-from smartlic_client.protocol import answers, clockwork, errors, signing, smart, usage
+from smartlic_client.protocol import answers, clockwork, errors, signing, smart, usage, usage_file
 from smartlic_client.protocol.answers import Outgoing
 from smartlic_client.protocol.identity import MAX_COUNT, IdToken, entitlement_tag, new_uuid, printable
 from smartlic_client.protocol.logs import Logged
@@ -230,17 +230,18 @@ class Agent:
             raise errors.NO_POLICY()
         usage.close_all(self._machine, now)
 
-    def save_usage(self) -> bytes:
-        """All reports that are not acknowledged, for a file (transport `off`). Raises uses-no-policy."""
+    def save_usage(self, now: float) -> bytes:
+        """The reports that are not acknowledged, for a file (transport `off`). Raises uses-no-policy."""
         if self.record.usage is None:
             raise errors.NO_POLICY()
-        return usage.saved_reports(self.record)
+        return usage.saved_reports(self.record, now)
 
     def import_acknowledgement(self, data: bytes, anchors: bytes, now: float) -> None:
-        """Take an acknowledgement from a file. Raises uses-no-policy and an AnswerError."""
+        """Take an acknowledgement from a file. Raises uses-no-policy, and as `read_acknowledgement`."""
         if self.record.usage is None:
             raise errors.NO_POLICY()
-        usage.acknowledged(self._machine, usage.read_acknowledgement(data, anchors, now), now)
+        result = usage_file.read_acknowledgement(data, self.record, anchors, now)
+        usage.acknowledged(self._machine, result, now)
 
     def configure(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 import uuid
 from collections.abc import Callable
@@ -20,6 +21,7 @@ __all__ = [
     "IdToken",
     "Tag",
     "Udi",
+    "device_digest",
     "entitlement_tag",
     "printable",
     "software_id",
@@ -114,6 +116,12 @@ class Udi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             if field == "uuid" and not _UUID.fullmatch(value):
                 raise BAD_UDI(field=field, value=value, why="it must be a UUID")
         return self
+
+
+def device_digest(udi: Udi, software_id: str) -> bytes:
+    """What makes two product instances the same device: UDI and software id, as a digest, which is short."""
+    text = "\x1f".join([*(field or "" for field in msgspec.structs.astuple(udi)), software_id])
+    return hashlib.sha256(text.encode()).digest()
 
 
 def software_id(text: str) -> str:

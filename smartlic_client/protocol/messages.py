@@ -253,10 +253,12 @@ class IdCertRenewalResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="
 class LicenseUsageResult(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="usage-acknowledged"
 ):
-    """Each report that the server has; a policy only where it is a new one."""
+    """Each report that the server has; a policy only where it is a new one. `device`: whose reports they are
+    (`identity.device_digest`, hex), in an acknowledgement that is carried as a file."""
 
     report_ids: list[Id]
     policy: Policy | None = None
+    device: str | None = None
 
 
 class TrustResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="trust"):

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from smartlic_client.protocol import errors, signing, smart, timers
+from smartlic_client.protocol import signing, timers, usage_file
 from smartlic_client.protocol.machine import Machine
 from smartlic_client.protocol.messages import MAX_REPORTS, LicenseUsageResult
 from smartlic_client.protocol.record import KeptReport, OpenReport, Record, Span, Usage
@@ -34,10 +34,9 @@ from smartlic_client.protocol.rum import (
 )
 from smartlic_client.protocol.states import Step
 
-__all__ = ["REPORT", "ReportEvent", "read_acknowledgement", "saved_reports"]
+__all__ = ["REPORT", "ReportEvent", "saved_reports"]
 
 MAX_ACKNOWLEDGED: Final = 8
-SAVED_FORMAT: Final = "smartlic-usage-reports"
 
 
 class ReportEvent(StrEnum):
@@ -170,12 +169,12 @@ def _sealed(record: Record, tag: str, report: OpenReport, now: float) -> str:
         asset_identification=AssetIdentification(
             report_id=report.report_id,
             asset=Asset(name=record.software_id),
-            instance=Instance(sudi=_sudi(record)),
+            instance=Instance(sudi=usage_file.sudi_of(record.udi)),
         ),
         meta=Meta(
             entitlement_tag=tag,
             software_version=None if record.version_private else record.software_version,
-            ha_udi=[_sudi(record)],
+            ha_udi=[usage_file.sudi_of(record.udi)],
         ),
         measurements=[
             Measurement(
@@ -198,12 +197,6 @@ def _sealed(record: Record, tag: str, report: OpenReport, now: float) -> str:
     return msgspec.json.encode(made).decode()
 
 
-def _sudi(record: Record) -> dict[str, str]:
-    names = {"pid": "udi_pid", "sn": "udi_serial_number", "vid": "udi_vid"}
-    given = msgspec.to_builtins(record.udi)
-    return {names.get(field, field): value for field, value in given.items()}
-
-
 # ---- sending and saving (rule 3) --------------------------------------------------------------------------
 def to_send(record: Record) -> list[RumReport]:
     """The next message's reports; they are pending with it."""
@@ -218,16 +211,16 @@ def to_send(record: Record) -> list[RumReport]:
 
 
 def acknowledged(machine: Machine, result: LicenseUsageResult, now: float) -> None:
-    """Reports of other devices, or of none, are passed over."""
+    """Report ids of others are passed over. One that comes again, by file, has no effect."""
     usage = machine.record.usage
     if usage is None:
         return
     named = set(result.report_ids)
-    for kept in usage.reports:
-        if kept.report_id in named:
-            step(kept, ReportEvent.ACKNOWLEDGED)
+    newly = [k for k in usage.reports if k.report_id in named and k.state is not RumState.ACKNOWLEDGED]
+    for kept in newly:
+        step(kept, ReportEvent.ACKNOWLEDGED)
     usage.queue = [report_id for report_id in usage.queue if report_id not in named]
-    if named:
+    if newly:
         usage.acknowledged_at, usage.required_at, usage.warned = now, None, None
         if result.policy is not None:
             take_policy(machine, result.policy, now)
@@ -238,39 +231,23 @@ def acknowledged(machine: Machine, result: LicenseUsageResult, now: float) -> No
     usage.reports = [kept for kept in usage.reports if kept.report_id not in gone]
 
 
-def saved_reports(record: Record) -> bytes:
-    """The file of the `off` transport: all reports that are not acknowledged. They stay until they are."""
+def saved_reports(record: Record, now: float) -> bytes:
+    """A file of the `off` transport: the reports that are not acknowledged, oldest first, as many as one
+    holds. They stay until they are acknowledged."""
     usage = record.usage
     reports = [] if usage is None else usage.reports
-    waiting = [kept for kept in reports if kept.state is not RumState.ACKNOWLEDGED]
+    waiting: list[KeptReport] = []
+    room = usage_file.ROOM
+    for kept in reports:
+        if kept.state is RumState.ACKNOWLEDGED:
+            continue
+        room -= len(msgspec.json.encode(kept.text))
+        if waiting and room < 0:
+            break
+        waiting.append(kept)
     for kept in waiting:
         step(kept, ReportEvent.SAVED)
-    content: dict[str, Any] = {
-        "format": SAVED_FORMAT,
-        "version": 1,
-        "udi": record.udi,
-        "software_id": record.software_id,
-        "reports": [msgspec.Raw(kept.text.encode()) for kept in waiting],
-    }
-    return msgspec.json.encode(content)
-
-
-def read_acknowledgement(data: bytes, anchors: bytes, now: float) -> LicenseUsageResult:
-    """The acknowledgement in a file: an answer to LICENSE_USAGE, signed. Raises an AnswerError."""
-    try:
-        signed = smart.decode_answer(data)
-    except smart.Malformed as error:
-        raise errors.ANSWER_UNREADABLE(why=str(error)) from None
-    try:
-        key = signing.verify_answer_chain(signed.certificates, anchors, now)
-    except ValueError as error:
-        raise errors.ANSWER_SIGNATURE(why=str(error)) from None
-    if not signing.verify(key, signed.signed, signed.signature):
-        raise errors.ANSWER_SIGNATURE(why="it does not fit the text")
-    result = signed.answer.data.data
-    if signed.answer.header.request_type != "LICENSE_USAGE" or not isinstance(result, LicenseUsageResult):
-        raise errors.ANSWER_UNREADABLE(why="it acknowledges no usage reports")
-    return result
+    return usage_file.pack(record, [kept.text for kept in waiting], now)
 
 
 # ---- time -------------------------------------------------------------------------------------------------

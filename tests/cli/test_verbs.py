@@ -145,17 +145,43 @@ def test_usage_by_file(lab: Lab, tmp_path: Path) -> None:
     said = smartlic.json("report", "--save", str(saved))
     assert [one["state"] for one in said["reports"]] == ["unacknowledged"]
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
-    assert len(json.loads(saved.read_text())["reports"]) == 1
+    assert len(json.loads(json.loads(saved.read_text())["content"])["reports"]) == 1
     assert smartlic.run("sync").stdout.endswith("to save: the transport is off\n")
     bad = tmp_path / "ack.json"
     for content in (b"", b"{}", saved.read_bytes(), b"\xff" * 100):
         bad.write_bytes(content)
-        assert_error(smartlic.run("report", "--import", str(bad)), "answer-unreadable", 2)
+        assert_error(smartlic.run("report", "--import", str(bad)), "acknowledgement-unreadable", 1)
     assert_error(smartlic.run("report", "--import", str(tmp_path / "none")), "usage", 64)
     assert_error(smartlic.run("report", "--save", "a", "--import", str(bad)), "usage", 64)
     no_room = smartlic.run("report", "--save", str(tmp_path / "no" / "r.json"))
     assert_error(no_room, "file-unwritable", 1)
     assert record_of(folder).usage is not None
+    _carried(lab, folder, saved)
+
+
+def _carried(lab: Lab, folder: Path, saved: Path) -> None:
+    """To the server and back, twice; what was counted there is counted once."""
+    smartlic = inside("smartlic", folder.parent)
+    ack = saved.with_name("acknowledgement with a blank")
+    mock = ["instance", "import-usage", str(saved), str(ack)]
+    done = lab.mock.json(*mock)
+    assert (done["name"], done["reports"], done["new"]) == ("annanr-39", 1, 1)
+    there = lab.instance(folder)
+    assert there is not None
+    assert (there["reports"], there["mode"], there["licenses"][0]["count"]) == (1, "SL Using Policy", 3)
+    assert smartlic.json("report", "--import", str(ack))["acknowledged"] == 1
+    assert smartlic.run("report", "--import", str(ack)).stdout == "Nothing new: acknowledged before\n"
+    later = json.loads(json.loads(saved.read_text())["content"])["reports"]
+    assert (
+        smartlic.json("report", "--save", str(saved))["saved"] == len(later) == 1
+    )  # closed by the second sync
+    half = saved.with_name("half")
+    half.write_bytes(saved.read_bytes()[:100])
+    assert_error(lab.mock.run(*mock[:2], str(half), str(ack)), "usage-file-damaged", 1)
+    assert_error(lab.mock.run(*mock[:2], str(ack), str(half)), "usage-file-damaged", 1)
+    assert half.stat().st_size == 100
+    no_place = lab.mock.run(*mock[:3], str(saved / "ack"))
+    assert_error(no_place, "cannot-write", 1)
 
 
 def test_a_trust_code_that_cannot_be_fetched_yet(lab: Lab, tmp_path: Path) -> None:

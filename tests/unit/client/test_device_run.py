@@ -12,7 +12,7 @@ import pytest
 
 from smartlic_client.device import WAKE, Device, pause
 from smartlic_client.device_async import AsyncDevice
-from smartlic_client.errors import AnswerError, CallerError, CommunicationError, problem
+from smartlic_client.errors import CallerError, CommunicationError, problem
 from smartlic_client.protocol import signing
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.logs import Logged
@@ -308,15 +308,16 @@ def test_usage_reports_by_network_and_by_file(emulation: Emulation) -> None:
     device.configure(transport_off=True)
     emulation.alone(device, NOW + 61 * DAY)
     assert len(emulation.server.reports) == 1
-    assert device.save_usage().count(b'"report_id"') == 1
+    assert device.save_usage().count(b"report_id") == 1
     with pytest.raises(CallerError) as caught:
         device.get_trust_code(emulation.server.token(), force=True)
     assert caught.value.code == "transport-off"
     device.set_destination(URL)
     device.sync_usage()
     assert len(emulation.server.reports) == 3
-    with pytest.raises(AnswerError):
+    with pytest.raises(CallerError) as caught:
         device.import_acknowledgement(b"{}")
+    assert caught.value.code == "acknowledgement-unreadable"
 
 
 def test_a_cslu_url_takes_the_message_of_the_smart_transport(emulation: Emulation) -> None:

@@ -37,11 +37,10 @@ from mock_server.domain.state import (
     UsageReport,
     User,
     UserRole,
-    identity_key,
     pool_key,
 )
 from smartlic_client.errors import CallerError
-from smartlic_client.protocol.identity import Udi
+from smartlic_client.protocol.identity import Udi, device_digest
 from smartlic_client.protocol.messages import (
     Acknowledged,
     AuthorizationResult,
@@ -267,6 +266,15 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
         measured=st.dictionaries(texts, counts, max_size=3),
         last=lasts,
     ),
+    events.InstanceImported: st.builds(events.InstanceImported, instance=instances),
+    events.ReportsImported: st.builds(
+        events.ReportsImported,
+        piid=texts,
+        reports=st.lists(reports, max_size=2),
+        usage=st.dictionaries(texts, counts, max_size=3),
+        measured=st.dictionaries(texts, counts, max_size=3),
+        policy=policies,
+    ),
     events.CertificateRenewed: st.builds(
         events.CertificateRenewed, piid=texts, name=texts, certificate_serial=texts, last=lasts
     ),
@@ -430,7 +438,7 @@ def test_two_devices_have_one_identity_only_if_they_are_the_same(
 ) -> None:
     """The identity key tells apart all that differs in UDI or software id, fields that swap values too."""
     same = (one, software) == (other, another)
-    assert (identity_key(one, software) == identity_key(other, another)) == same
+    assert (device_digest(one, software) == device_digest(other, another)) == same
 
 
 @settings(deadline=None, max_examples=100)

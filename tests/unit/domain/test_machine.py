@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mock_server.domain import administration, devices, events, licenses, tokens
-from mock_server.domain.apply import LicensingMachine, key_digest
-from mock_server.domain.state import Mode, identity_key
+from mock_server.domain.apply import LicensingMachine
+from mock_server.domain.apply_instances import key_digest
+from mock_server.domain.state import Mode
 from smartlic_client.protocol import signing
-from smartlic_client.protocol.identity import IdToken, Udi
+from smartlic_client.protocol.identity import IdToken, Udi, device_digest
 from smartlic_client.protocol.messages import (
     AuthorizationRequest,
     AuthorizationResult,
@@ -405,7 +406,7 @@ class Licensing(RuleBasedStateMachine):
         assert state.by_key == by_key
         udis = {sn: Udi(pid="C9300-24T", sn=sn) for sn in self.registered}
         assert state.by_identity == {
-            identity_key(udis[sn], SOFTWARE): device.speaker.piid for sn, device in self.registered.items()
+            device_digest(udis[sn], SOFTWARE): device.speaker.piid for sn, device in self.registered.items()
         }
 
     def teardown(self) -> None:

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartlic_client.errors import SmartlicError
-from smartlic_client.protocol import signing, smart, usage
+from smartlic_client.protocol import signing, smart, usage, usage_file
+from smartlic_client.protocol.identity import Udi, device_digest
 from smartlic_client.protocol.messages import AnswerData, AnswerHeader, LicenseUsageResult
 from smartlic_client.protocol.record import KeptReport, Usage
 from smartlic_client.protocol.rum import CISCO_DEFAULT, Policy, Reporting, RumReport, RumState
 from smartlic_client.protocol.states import Authorization, Registration
 from smartlic_client.protocol.usage import REPORT, ReportEvent
-from tests.unit.domain.world import NOW, SOFTWARE, authorities, new_authorities
+from tests.unit.domain.world import NOW, SOFTWARE, authorities, new_authorities, tag
 from tests.unit.protocol.bench import DAY, ONE, TWO
 from tests.unit.protocol.life import LOST, Life
 
@@ -146,7 +147,7 @@ def test_a_closed_report_never_changes() -> None:
     text = kept(life).reports[0].text
     life.use(ONE, 9)
     life.restart()
-    life.agent.save_usage()
+    life.agent.save_usage(life.time)
     life.alone(NOW + 40 * DAY)
     (report,) = [r for r in kept(life).reports if r.text == text]
     assert report.state is RumState.ACKNOWLEDGED
@@ -279,7 +280,7 @@ def test_policies_and_registration_exclude_each_other() -> None:
     assert caught.value.code == "registered-already"
     for call in (
         lambda: life.agent.report_usage(NOW),
-        life.agent.save_usage,
+        lambda: life.agent.save_usage(NOW),
         lambda: life.agent.import_acknowledgement(b"", b"", NOW),
     ):
         with pytest.raises(SmartlicError) as caught:
@@ -342,7 +343,15 @@ def test_a_servers_policy_replaces_the_default() -> None:
 
 
 # ---- files ------------------------------------------------------------------------------------------------
-def acknowledgement(report_ids: list[str], world: object = None, kind: str = "LICENSE_USAGE") -> bytes:
+DEVICE = device_digest(Udi(pid="C9300-24T", sn="FOC1"), SOFTWARE).hex()
+
+
+def acknowledgement(
+    report_ids: list[str],
+    world: object = None,
+    kind: str = "LICENSE_USAGE",
+    device: str | None = DEVICE,
+) -> bytes:
     signer = world or authorities()
     key = signing.load_key(signer.answers.key_pem.decode())  # type: ignore[attr-defined]
     return smart.encode_answer(
@@ -352,7 +361,7 @@ def acknowledgement(report_ids: list[str], world: object = None, kind: str = "LI
             nonce="0",
             message_id="file",
             status="OK",
-            data=LicenseUsageResult(report_ids=report_ids),
+            data=LicenseUsageResult(report_ids=report_ids, device=device),
         ),
         lambda text: signing.sign(key, text),
         signer.answers.der_chain,  # type: ignore[attr-defined]
@@ -369,24 +378,68 @@ def test_reports_go_by_file_where_the_transport_is_off() -> None:
     life.alone(NOW + 61 * DAY)
     assert len(life.said) == said
     assert {r.state for r in kept(life).reports} == {RumState.CLOSED}
-    saved = json.loads(life.agent.save_usage())
-    assert saved["format"] == "smartlic-usage-reports"
+    saved = json.loads(life.agent.save_usage(life.time))
+    assert (saved["format"], saved["version"]) == ("smartlic-usage-reports", 1)
+    identity = kept(life).identity
+    assert identity is not None
+    key = signing.load_key(identity.key).public_key()
+    assert signing.verify(key, saved["content"].encode(), saved["signature"]["value"])
+    saved = json.loads(saved["content"])
     assert saved["udi"] == {"pid": "C9300-24T", "sn": "FOC1"}
     assert saved["reports"] == [json.loads(r.text) for r in kept(life).reports]
     assert {r.state for r in kept(life).reports} == {RumState.UNACKNOWLEDGED}
     named = [report["asset_identification"]["report_id"] for report in saved["reports"]]
     life.agent.import_acknowledgement(acknowledgement([*named, "999"]), life.server.anchors, life.time)
     assert {r.state for r in kept(life).reports} == {RumState.ACKNOWLEDGED}
-    assert json.loads(life.agent.save_usage())["reports"] == []
+    assert json.loads(json.loads(life.agent.save_usage(life.time))["content"])["reports"] == []
+
+
+def test_an_acknowledgement_that_comes_again_has_no_effect() -> None:
+    """An old file does not put off what the policy requires, nor acknowledge what is newer."""
+    life = life_with_policy()
+    life.use(ONE, 1)
+    life.alone(NOW + 31 * DAY)
+    (first,) = kept(life).reports
+    file = acknowledgement([first.report_id])
+    life.agent.import_acknowledgement(file, life.server.anchors, life.time)
+    acknowledged = kept(life).acknowledged_at
+    life.use(ONE, 2)
+    life.alone(NOW + 62 * DAY)
+    before = life.record.to_data()
+    assert before["usage"]["required_at"] is not None
+    life.agent.import_acknowledgement(file, life.server.anchors, life.time)
+    assert life.record.to_data() == before
+    assert kept(life).acknowledged_at == acknowledged
+
+
+def test_a_file_holds_what_a_server_takes() -> None:
+    """More reports than that go into the next file, once those of the first are acknowledged: each once."""
+    life = life_with_policy()
+    for number in range(1000):
+        life.use(tag(number), 1)
+    life.alone(NOW + 61 * DAY)
+    life.use(ONE, 2)
+    named: list[str] = []
+    for _ in range(3):
+        data = life.agent.save_usage(life.time)
+        assert len(data) <= usage_file.MAX_FILE
+        _, content = usage_file.unpack(data)
+        ids = [report.asset_identification.report_id for report in content.reports]
+        named += ids
+        life.agent.import_acknowledgement(acknowledgement(ids), life.server.anchors, life.time)
+    assert len(named) == len(set(named)) == 2000
 
 
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"", "answer-unreadable"),
-        (acknowledgement(["1"], kind="HELLO"), "answer-unreadable"),
-        (acknowledgement(["1"], new_authorities()), "answer-signature-not-valid"),
-        (acknowledgement(["1"]).replace(b"file", b"fire"), "answer-signature-not-valid"),
+        (b"", "acknowledgement-unreadable"),
+        (acknowledgement(["1"])[:-9], "acknowledgement-unreadable"),
+        (acknowledgement(["1"], kind="HELLO"), "acknowledgement-unreadable"),
+        (acknowledgement(["1"], new_authorities()), "acknowledgement-signature-not-valid"),
+        (acknowledgement(["1"]).replace(b"file", b"fire"), "acknowledgement-signature-not-valid"),
+        (acknowledgement(["1"], device=None), "acknowledgement-of-another-device"),
+        (acknowledgement(["1"], device="0" * 64), "acknowledgement-of-another-device"),
     ],
 )
 def test_a_forged_acknowledgement_acknowledges_nothing(data: bytes, code: str) -> None:
@@ -394,7 +447,7 @@ def test_a_forged_acknowledgement_acknowledges_nothing(data: bytes, code: str) -
     life = life_with_policy()
     life.use(ONE, 1)
     life.alone(NOW + 30 * DAY)
-    life.agent.save_usage()
+    life.agent.save_usage(life.time)
     with pytest.raises(SmartlicError) as caught:
         life.agent.import_acknowledgement(data, life.server.anchors, life.time)
     assert caught.value.code == code
