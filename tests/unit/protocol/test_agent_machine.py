@@ -106,6 +106,8 @@ class Lives(RuleBasedStateMachine):
             self.life.hear(sent, body)
         except RefusedError:
             assert self.life.record.in_flight is None
+            if isinstance(meant, DeregistrationRequest):  # as a shell does: local data goes all the same
+                self.life.agent.forget(self.life.time)
         except SmartlicError as error:
             assert self.life.record.in_flight == meant
             self.life.agent.lost(error, self.life.time, 0.25)
@@ -182,11 +184,14 @@ class Lives(RuleBasedStateMachine):
                 break
         legal(life.record)
         assert life.record.in_flight is None
-        if life.record.identity is None:
-            life.ask(token=life.server.token(), force=True)
-        else:
+        if life.record.identity is not None:
             life.agent.report(life.time)
-        life.speak()
+            life.speak()
+        if life.record.identity is None:  # or no more: a server may say no to what it has done
+            assert life.codes in ([], ["identity-not-valid"])
+            life.codes.clear()
+            life.ask(token=life.server.token(), force=True)
+            life.speak()
         assert life.codes == []
         identity = life.record.identity
         assert identity is not None
