@@ -29,7 +29,7 @@ _VERBS = {
     "instances": ("mock_server.cli.instances", "The product instances and what they use."),
     "instance": ("mock_server.cli.instance", "A product instance: rename, transfer, remove."),
     "accounts": ("mock_server.cli.accounts", "The local accounts."),
-    "account": ("mock_server.cli.account", "A local account: request, approve, deactivate, delete."),
+    "account": ("mock_server.cli.account", "A local account: request, approve, deactivate, policy, delete."),
     "virtual-account": ("mock_server.cli.virtual_account", "Virtual accounts: create, list, delete."),
     "user": ("mock_server.cli.user", "Who may sign in: add, list, password, remove."),
     "alerts": ("mock_server.cli.alerts", "What wants somebody's attention."),
@@ -44,6 +44,7 @@ _VERBS = {
         "Names that are served, trust anchor, browser certificate.",
     ),
     "clock": ("mock_server.cli.clock", "The clock of licensing: show, advance, set, reset."),
+    "postpone": ("mock_server.cli.postpone", "Answer the next messages of devices later (OK_POLL)."),
     "events": ("mock_server.cli.events", "The event log."),
     "demo": ("mock_server.cli.demo", "Play registration through failover and fallback, and check each step."),
 }

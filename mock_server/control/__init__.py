@@ -12,6 +12,7 @@ from mock_server.cluster.machine import ControlHandler
 from mock_server.control import (
     accounts,
     alerts,
+    answers,
     api_clients,
     certificates,
     clock,
@@ -37,6 +38,7 @@ _SUBJECTS = (
     alerts,
     clock,
     events,
+    answers,
     api_clients,
     users,
 )

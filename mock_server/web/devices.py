@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 from urllib.parse import quote, unquote
 
@@ -36,14 +36,13 @@ from smartlic_client.protocol.messages import (
 )
 from smartlic_client.protocol.transports import CSLU_PATH
 
-__all__ = ["PATHS", "Desk", "DeviceEndpoint"]
+__all__ = ["PATHS", "Desk", "DeviceEndpoint", "Postponing"]
 
 PATHS: Final = {
     "/Transportgateway/services/DeviceRequestHandler": "callhome",
     "/SmartTransport": "smart",
 }
 _TENANT: Final = "-1"
-_POLL_SECONDS: Final = 30
 _CERTIFIED: Final = (RegistrationResult, IdCertRenewalResult, TrustResult)
 _CONTENT_TYPES: Final = {"callhome": callhome.CONTENT_TYPE.encode(), "smart": smart.CONTENT_TYPE.encode()}
 
@@ -59,11 +58,19 @@ class Journal(Protocol):
     async def settled(self, index: int | None = None) -> None: ...
 
 
+@dataclass
+class Postponing:
+    """The next `left` messages that are accepted are answered OK_POLL: to be asked for after `seconds`."""
+
+    left: int = 0
+    seconds: int = 30
+
+
 @dataclass(frozen=True)
 class Desk:
     """What answers devices while this node is Active. `now()` is the time of licensing, which decides;
     answers bear the real time. `sign` and `certificates` make licensing answers; `id_chain` is the chain of
-    every ID certificate."""
+    every ID certificate. `postponing`: of this node only, and not kept: it is for tests of clients."""
 
     node: str
     machine: LicensingMachine
@@ -73,6 +80,7 @@ class Desk:
     sign: Callable[[bytes], str]
     certificates: list[str]
     id_chain: list[str]
+    postponing: Postponing = field(default_factory=Postponing)
 
 
 class DeviceEndpoint:
@@ -163,7 +171,10 @@ async def answer(desk: Desk, raw: bytes, account: str | None = None) -> tuple[in
     """
     signed = smart.decode_any_request(raw)
     now = desk.now()
-    decision = devices.decide(desk.machine.state, signed, desk.environment(now), account)
+    environment = replace(desk.environment(now), postpone=desk.postponing.left > 0)
+    decision = devices.decide(desk.machine.state, signed, environment, account)
+    if decision.poll_id is not None:
+        desk.postponing.left -= 1
     if decision.events:
         change = events.Change(at=now, by=decision.by, node=desk.node, events=decision.events)
         await desk.ledger.settled(desk.ledger.propose(events.encode(change)))
@@ -204,7 +215,7 @@ def _signed_answer(desk: Desk, signed: smart.AnySignedRequest, decision: devices
         status_code=code,
         status_message=refused.sentence if refused else "",
         code=refused.code if refused else None,
-        retry_time_seconds=_POLL_SECONDS if decision.poll_id else None,
+        retry_time_seconds=desk.postponing.seconds if decision.poll_id else None,
         poll_id=decision.poll_id,
         data=result,
     )

@@ -11,7 +11,7 @@ from smartlic_client.device import Device
 from smartlic_client.errors import RefusedError
 from smartlic_client.protocol.identity import IdToken
 from tests.cli.harness import Inside, Lab, assert_error, inside
-from tests.support import DNA
+from tests.support import DNA, token
 
 pytestmark = pytest.mark.real
 
@@ -247,3 +247,44 @@ def test_fields_of_another_kind_are_refused(lab: Lab) -> None:
     for operation, fields in wrong:
         with pytest.raises(Exception, match="bad-field"):
             lab.stage.ask(operation, **fields)
+
+
+# ---- what devices are told --------------------------------------------------------------------------------
+def test_the_policy_of_an_account(lab: Lab, mock: Inside, tmp_path: Path) -> None:
+    """Set, shown, told to a device with its trust code, and taken back; what is no policy is refused."""
+    assert "no policy" in mock.run("account", "policy", "Lab").stdout
+    assert_error(mock.run("account", "policy", "Nowhere"), "account-unknown", 1)
+    assert_error(mock.run("account", "policy", "Nowhere", "--enforced", "1/2/3"), "account-unknown", 1)
+    for wrong in ("1/2", "1/2/-3", "a/b/c", "1/2/3651", "1/2/3/4", ""):
+        assert_error(mock.run("account", "policy", "Lab", "--enforced", wrong), "usage", 64)
+    assert_error(mock.run("account", "policy", "Lab", "--none", "--title", "x"), "usage", 64)
+    done = mock.json("account", "policy", "Lab", "--title", "Strict", "--unenforced-perpetual", "7/14/3")
+    assert done["policy"]["unenforced_perpetual"] == {"first": 7, "frequency": 14, "on_change": 3}
+    assert mock.json("account", "policy", "Lab")["policy"] == done["policy"]
+    assert "first 7, every 14, after a change 3 days" in mock.run("account", "policy", "Lab").stdout
+    folder = lab.device(tmp_path)
+    smartlic = inside("smartlic", tmp_path)
+    smartlic.json("policy")
+    smartlic.json("trust", "idtoken", "--token", "-", stdin=token(lab.stage))
+    record = Device.peek(folder)[0]
+    assert record.usage is not None
+    assert (record.usage.policy.name, record.usage.policy.unenforced_perpetual.first) == ("Strict", 7)
+    assert mock.json("account", "policy", "Lab", "--none")["policy"] is None
+
+
+def test_postponed_answers(lab: Lab, mock: Inside, tmp_path: Path) -> None:
+    """A registration is answered later: the device asks for it, one instance is made, one use is spent."""
+    secret = token(lab.stage)
+    folder = lab.device(tmp_path)
+    smartlic = inside("smartlic", tmp_path)
+    assert mock.json("postpone", "2", "--seconds", "600")["postpone_next"] == 2
+    error = assert_error(smartlic.run("register", "--token", "-", stdin=secret), "answer-not-ready", 2)
+    assert error["code"] == "answer-not-ready"
+    assert mock.json("postpone")["postpone_next"] == 1
+    assert mock.json("postpone", "0")["postpone_next"] == 0
+    assert mock.run("postpone").stdout == "Nothing is postponed\n"
+    assert lab.uses(secret) == 1
+    assert Device.peek(folder)[0].identity is None
+    assert smartlic.json("register", "--token", "-", stdin=secret)["resumed"] is True
+    assert lab.uses(secret) == 1
+    assert lab.instance(folder) is not None

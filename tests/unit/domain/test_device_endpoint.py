@@ -14,7 +14,7 @@ import pytest
 from mock_server.cluster.problems import NOT_ACTIVE
 from mock_server.domain import accounts, tokens
 from mock_server.errors import SmartlicError
-from mock_server.web.devices import DeviceEndpoint
+from mock_server.web.devices import DeviceEndpoint, Postponing
 from smartlic_client.protocol import callhome, smart
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.messages import HelloRequest, Request, RequestHeader, Sudi, TrustResult
@@ -204,14 +204,14 @@ def test_a_newer_version_is_told_so_in_a_version_that_we_speak(front: Front) -> 
 @pytest.mark.parametrize("path", [SMART, "/cslu/v1/pi/Lab-1"])
 def test_a_postponed_answer_is_told_without_its_result_and_asked_for(front: Front, path: str) -> None:
     """OK_POLL has a poll id and a time, and nothing of the result; the POLL brings it with its chain."""
-    given = front.desk.environment
-    front.desk = replace(front.desk, environment=lambda now: replace(given(now), postpone=True))
+    front.desk = replace(front.desk, postponing=Postponing(left=1, seconds=7))
     speaker = Speaker()
     request = speaker.trust(front.token("Lab"))
     later = smart.decode_answer(front.post(path, speaker.bytes_of(request))[1]).answer.data
     assert (later.status, later.data) == ("OK_POLL", None)
     assert later.poll_id is not None
-    assert later.retry_time_seconds is not None
+    assert later.retry_time_seconds == 7
+    assert front.desk.postponing.left == 0
     for poll_id, expected in (("lost", ("FAILED", "poll-unknown")), (later.poll_id, ("COMPLETE", None))):
         code, body = front.post(path, speaker.bytes_of(polling(request, poll_id)))
         assert (code, status(body)) == (200, expected)
