@@ -33,25 +33,19 @@ from smartlic_client.device import (
     tell,
 )
 from smartlic_client.errands import Answer, Errand, Errands, Outcome, Persist, Send, Settings, Step, Wait
-from smartlic_client.errors import BusyError, CallerError, RemoteError, SmartlicError, problem
+from smartlic_client.errors import BusyError, RemoteError, SmartlicError
 from smartlic_client.protocol.agent import Agent
 from smartlic_client.protocol.flow import Environment
 from smartlic_client.protocol.identity import IdToken, Udi
 from smartlic_client.protocol.logs import Logged
 from smartlic_client.protocol.record import LicenseKind, Record
+from smartlic_client.transport.common import async_transport
 from smartlic_client.transport.urls import Destination
 
 if TYPE_CHECKING:
     from smartlic_client.transport.aio import AsyncTransport
 
 __all__ = ["AsyncDevice"]
-
-HTTPX_NEEDED = problem(
-    "httpx-needed",
-    CallerError,
-    "AsyncDevice sends with httpx, and {missing} is not installed.",
-    "Install it: pip install 'smartlic[async]'",
-)
 
 _POLL = 0.05
 
@@ -85,7 +79,7 @@ class AsyncDevice:
         self._folder = folder
         self._post_instead = post
         if transport is None and post is None:
-            kind = _transport_kind()
+            kind = async_transport()
             transport = partial(_new_transport, kind, resolve)
         self._new_transport = transport
         self._sleep = sleep
@@ -126,7 +120,7 @@ class AsyncDevice:
     ) -> Self:
         """As `Device.open`, and `aclose` ends it. Raises httpx-needed too."""
         if post is None:
-            _transport_kind()
+            async_transport()
         keeping = await _opened(folder, lock_timeout)
         return cls(keeping, environment, resolve=resolve, post=post, sleep=sleep, on_log=on_log, proxy=proxy)
 
@@ -378,13 +372,3 @@ def _new_transport(
     proxy: str | None,
 ) -> AsyncTransport:
     return kind(anchors, resolve=resolve, proxy=proxy)
-
-
-def _transport_kind() -> type[AsyncTransport]:
-    try:
-        from smartlic_client.transport.aio import AsyncTransport
-    except ModuleNotFoundError as error:
-        if error.name not in ("httpx", "httpcore", "anyio"):
-            raise
-        raise HTTPX_NEEDED(missing=error.name) from None
-    return AsyncTransport

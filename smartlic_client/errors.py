@@ -88,7 +88,10 @@ class UsageError(CallerError):
 
 
 class RemoteError(SmartlicError):
+    """`sent`: False where it is known that nothing of the request has left this machine."""
+
     exit_code = 1
+    sent = True
 
 
 class CommunicationError(RemoteError):

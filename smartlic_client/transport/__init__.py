@@ -17,13 +17,15 @@ MAX_ANSWER = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer that the protocol may read: 2xx, or 4xx whose body is JSON or XML.
+    """An answer that may be read; to a licensing message: 2xx, or 4xx whose body is JSON or XML.
 
     `status`: the HTTP status. `content_type`: media type in lower case, without parameters. `retry_after`:
-    seconds, or None. `body`: at most `MAX_ANSWER` bytes.
+    seconds, or None. `body`: at most `MAX_ANSWER` bytes, or the limit of its request. `location`: where a
+    redirect leads.
     """
 
     status: int
     content_type: str
     retry_after: float | None
     body: bytes
+    location: str = ""

@@ -23,9 +23,17 @@ import anyio
 import httpcore
 import httpx
 
-from smartlic_client.names import parse_host
+from smartlic_client.errors import RemoteError
+from smartlic_client.names import Policy, parse_host
 from smartlic_client.transport import HttpAnswer
-from smartlic_client.transport.common import HEADER, Addresses, Reading, checked_addresses, checked_proxy
+from smartlic_client.transport.common import (
+    HEADER,
+    Addresses,
+    HttpRequest,
+    Reading,
+    checked_addresses,
+    checked_proxy,
+)
 from smartlic_client.transport.errors import (
     STDLIB_RULES,
     Rules,
@@ -83,11 +91,12 @@ _RULES_OF_THE_PROXY: Rules = ((BaseException, proxy_failed),)
 
 
 @dataclass
-class _Post:
-    """How far a post has come; it tells what an exception means."""
+class _Course:
+    """How far a request has come; it tells what an exception means."""
 
-    destination: Destination
+    request: HttpRequest
     asking_proxy: bool = False
+    sent: bool = False
     start: bytes = b""
     closed: bool = False
     reading: Reading | None = None
@@ -99,7 +108,7 @@ class _Post:
         return _RULES_OF_A_CLOSED_CONNECTION if self.closed else _RULES
 
 
-_post: ContextVar[_Post] = ContextVar("post")
+_course: ContextVar[_Course] = ContextVar("course")
 
 
 class AsyncTransport:
@@ -117,10 +126,11 @@ class AsyncTransport:
         read_timeout: float = 30.0,
         resolve: Mapping[tuple[str, int], str] | None = None,
         proxy: str | None = None,
+        policy: Policy = Policy.COMMON_NAME,
     ) -> None:
         self._longest = connect_timeout + read_timeout
         self._client = httpx.AsyncClient(
-            transport=_Wire(context_for(anchors_pem), checked_addresses(resolve or {}), proxy),
+            transport=_Wire(context_for(anchors_pem, policy), checked_addresses(resolve or {}), proxy),
             trust_env=False,
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -135,20 +145,29 @@ class AsyncTransport:
         Raises CommunicationError, TrustError or AnswerError of `transport.errors`, and nothing of httpx or of
         the libraries beneath it. Nothing is tried again here.
         """
+        request = HttpRequest(destination, header={"Content-Type": content_type}, body=body)
+        return await self.exchange(request)
+
+    async def exchange(self, request: HttpRequest) -> HttpAnswer:
+        """The same for any request: which answers are returned is up to its judge. A failure knows `sent`."""
         outer = sys.exception()
-        course = _Post(destination)
-        token = _post.set(course)
+        course = _Course(request)
+        token = _course.set(course)
         try:
             async with asyncio.timeout(self._longest):
-                return await self._exchange(course, body, content_type)
+                return await self._exchange(course)
         except _LOWER as error:
-            raise problem_for(error, destination, course.rules, outer) from error
+            found = problem_for(error, request.destination, course.rules, outer)
+            if isinstance(found, RemoteError):
+                found.sent = course.sent
+            raise found from error
         finally:
-            _post.reset(token)
+            _course.reset(token)
 
-    async def _exchange(self, course: _Post, body: bytes, content_type: str) -> HttpAnswer:
-        header = {"Content-Type": content_type, "Host": course.destination.authority}
-        request = self._client.build_request("POST", course.destination.url, content=body, headers=header)
+    async def _exchange(self, course: _Course) -> HttpAnswer:
+        asked = course.request
+        header = {**asked.header, "Host": asked.destination.authority}
+        request = self._client.build_request(asked.method, asked.url, content=asked.body, headers=header)
         response = await self._client.send(request, stream=True)
         try:
             reading = course.reading
@@ -174,8 +193,8 @@ class AsyncTransport:
 
 async def _judge(response: httpx.Response) -> None:
     """Read the head before httpx does, which fails where a redirect leads to no URL."""
-    course = _post.get()
-    course.reading = Reading(response.status_code, response.headers, course.destination)
+    course = _course.get()
+    course.reading = Reading(response.status_code, response.headers, course.request)
 
 
 class _Wire(httpx.AsyncBaseTransport):
@@ -215,7 +234,7 @@ class _Wire(httpx.AsyncBaseTransport):
         )
         # This request has its own target already, and CONNECT takes over its extensions: a proxy is asked for
         # the address given for a name, and for an IPv6 address in brackets, which httpcore leaves out.
-        host, port = _post.get().destination.host, _post.get().destination.port
+        host, port = _course.get().request.destination.host, _course.get().request.destination.port
         to = parse_host(self._addresses.get((host.text, port), host.text))
         sent.extensions["target"] = f"{to.url_text}:{port}".encode()
         answer = await self._pool.handle_async_request(sent)
@@ -253,7 +272,7 @@ class _Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        _post.get().asking_proxy = self._proxied
+        _course.get().asking_proxy = self._proxied
         host = self._addresses.get((host, port), host)
         return _Stream(
             await self._below.connect_tcp(host, port, timeout, local_address, socket_options), tls=False
@@ -269,7 +288,7 @@ class _Stream(httpcore.AsyncNetworkStream):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
         piece = await self._below.read(max_bytes, timeout)
-        course = _post.get()
+        course = _course.get()
         course.closed = not piece
         if self._tls and len(course.start) < len(_HTTP):
             course.start += piece[: len(_HTTP) - len(course.start)]
@@ -279,6 +298,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         return piece
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        if self._tls:
+            _course.get().sent = True
         await self._below.write(buffer, timeout)
 
     async def aclose(self) -> None:
@@ -290,7 +311,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> httpcore.AsyncNetworkStream:
-        _post.get().asking_proxy = False
+        _course.get().asking_proxy = False
         try:
             return _Stream(await self._below.start_tls(ssl_context, server_hostname, timeout), tls=True)
         except BaseException:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from smartlic_client.errors import CallerError, SmartlicError, problem
 from smartlic_client.names import DnsHost, bad_host, parse_host
 from smartlic_client.transport import MAX_ANSWER, HttpAnswer
 from smartlic_client.transport.errors import (
@@ -17,13 +20,56 @@ from smartlic_client.transport.errors import (
 )
 from smartlic_client.transport.urls import Destination
 
-__all__ = ["HEADER", "Addresses", "Reading", "checked_addresses", "checked_proxy"]
+if TYPE_CHECKING:
+    from smartlic_client.transport.aio import AsyncTransport
+
+__all__ = [
+    "HEADER",
+    "Addresses",
+    "HttpRequest",
+    "Judge",
+    "Reading",
+    "async_transport",
+    "checked_addresses",
+    "checked_proxy",
+]
+
+httpx_needed = problem(
+    "httpx-needed",
+    CallerError,
+    "In an event loop httpx sends, and {missing} is not installed.",
+    "Install it: pip install 'smartlic[async]'",
+)
 
 HEADER = {
     "User-Agent": "smartlic",
     "Accept": "application/json, application/soap+xml, text/xml",
     "Accept-Encoding": "identity",
 }
+
+Judge = Callable[[int, Mapping[str, str], Destination, float], SmartlicError | None]
+"""Reads an answer's head as `errors.problem_for_answer` does: status, fields, whose answer, the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """What is sent. `query`: percent-encoded, without its `?`. `header` and `body` are not shown: secrets.
+
+    `judge` says of an answer's head whether its body is read, `limit` how many bytes of that at most.
+    """
+
+    destination: Destination
+    method: str = "POST"
+    query: str = ""
+    header: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    judge: Judge = field(default=problem_for_answer, repr=False)
+    limit: int = MAX_ANSWER
+
+    @property
+    def url(self) -> str:
+        return f"{self.destination.url}?{self.query}" if self.query else self.destination.url
+
 
 Addresses = dict[tuple[str, int], str]
 """Host and port → the address to connect to, all in canonical form."""
@@ -52,29 +98,41 @@ def checked_proxy(proxy: str) -> str:
     return proxy
 
 
+def async_transport() -> type[AsyncTransport]:
+    """The transport on httpx. Raises httpx-needed where that is not installed."""
+    try:
+        from smartlic_client.transport.aio import AsyncTransport
+    except ModuleNotFoundError as error:
+        if error.name not in ("httpx", "httpcore", "anyio"):
+            raise
+        raise httpx_needed(missing=error.name) from None
+    return AsyncTransport
+
+
 class Reading:
     """An answer as it comes in: judged by its head before its body is read, and capped.
 
     Raises AnswerError or CommunicationError of `transport.errors` as soon as the protocol cannot read it.
     """
 
-    def __init__(self, status: int, header: Mapping[str, str], destination: Destination) -> None:
+    def __init__(self, status: int, header: Mapping[str, str], request: HttpRequest) -> None:
         self._header = {name.lower(): value for name, value in header.items()}
-        if found := problem_for_answer(status, self._header, destination, time.time()):
+        if found := request.judge(status, self._header, request.destination, time.time()):
             raise found
         self._status = status
-        self._destination = destination
+        self._request = request
         self._body = bytearray()
 
     def feed(self, piece: bytes) -> None:
         self._body += piece
-        if len(self._body) > MAX_ANSWER:
-            there = self._destination
-            raise answer_too_large(url=there.url, host=there.host.text, limit=MAX_ANSWER)
+        if len(self._body) > self._request.limit:
+            there = self._request.destination
+            raise answer_too_large(url=there.url, host=there.host.text, limit=self._request.limit)
 
     def finish(self) -> HttpAnswer:
         retry_after = parse_retry_after(
             self._header.get("retry-after"), self._header.get("date"), time.time()
         )
-        kind = media_type(self._header["content-type"])
-        return HttpAnswer(self._status, kind, retry_after, bytes(self._body))
+        kind = media_type(self._header.get("content-type", ""))
+        location = self._header.get("location", "")
+        return HttpAnswer(self._status, kind, retry_after, bytes(self._body), location)

@@ -23,8 +23,17 @@ import urllib3
 import urllib3.connection
 import urllib3.exceptions as lower
 
+from smartlic_client.errors import RemoteError
+from smartlic_client.names import Policy
 from smartlic_client.transport import HttpAnswer
-from smartlic_client.transport.common import HEADER, Addresses, Reading, checked_addresses, checked_proxy
+from smartlic_client.transport.common import (
+    HEADER,
+    Addresses,
+    HttpRequest,
+    Reading,
+    checked_addresses,
+    checked_proxy,
+)
 from smartlic_client.transport.errors import (
     STDLIB_RULES,
     Rules,
@@ -74,6 +83,7 @@ class SyncTransport:
     `read_timeout`: seconds of silence after which an answer is given up. Both together are the most that a
     `post` takes. `resolve`: addresses of names that are not asked of the DNS, by host and port, as curl's
     --resolve; the name that is checked stays that of the URL. `proxy`: `http://[user:password@]host:port`.
+    `policy`: which names of the certificate count.
 
     Raises `bad-anchors`, `bad-proxy`, `bad-host`. Threads may share a transport.
     """
@@ -86,10 +96,12 @@ class SyncTransport:
         read_timeout: float = 30.0,
         resolve: Mapping[tuple[str, int], str] | None = None,
         proxy: str | None = None,
+        policy: Policy = Policy.COMMON_NAME,
     ) -> None:
         self._timeouts = (connect_timeout, read_timeout)
         self._session = _Session()
-        self._session.mount("https://", _Adapter(context_for(anchors_pem), checked_addresses(resolve or {})))
+        context = context_for(anchors_pem, policy)
+        self._session.mount("https://", _Adapter(context, checked_addresses(resolve or {})))
         if proxy is not None:
             self._session.proxies = {"https": checked_proxy(proxy)}
 
@@ -99,22 +111,29 @@ class SyncTransport:
         Raises CommunicationError, TrustError or AnswerError of `transport.errors`, and nothing of requests or
         urllib3. Nothing is tried again here.
         """
-        header = {"Content-Type": content_type, "Host": destination.authority}
+        return self.exchange(HttpRequest(destination, header={"Content-Type": content_type}, body=body))
+
+    def exchange(self, request: HttpRequest) -> HttpAnswer:
+        """The same for any request: which answers are returned is up to its judge. A failure knows `sent`."""
         outer = sys.exception()
-        with deadline(sum(self._timeouts)):
+        with deadline(sum(self._timeouts)) as course:
             try:
-                response = self._session.post(
-                    destination.url,
-                    data=body,
-                    headers=header,
+                response = self._session.request(
+                    request.method,
+                    request.url,
+                    data=request.body,
+                    headers={**request.header, "Host": request.destination.authority},
                     timeout=self._timeouts,
                     stream=True,
                     allow_redirects=False,
                 )
                 with closing(response):
-                    return _read(response, destination)
+                    return _read(response, request)
             except _LOWER as error:
-                raise problem_for(error, destination, _RULES, outer) from error
+                found = problem_for(error, request.destination, _RULES, outer)
+                if isinstance(found, RemoteError):
+                    found.sent = course.sent
+                raise found from error
 
     def close(self) -> None:
         """Close the connections that are kept alive."""
@@ -129,8 +148,8 @@ class SyncTransport:
         self.close()
 
 
-def _read(response: requests.Response, destination: Destination) -> HttpAnswer:
-    reading = Reading(response.status_code, response.headers, destination)
+def _read(response: requests.Response, request: HttpRequest) -> HttpAnswer:
+    reading = Reading(response.status_code, response.headers, request)
     # not `iter_content`, which unpacks
     while chunk := response.raw.read(_CHUNK, decode_content=False):
         reading.feed(chunk)

@@ -58,20 +58,30 @@ class NameMismatchError(ssl.SSLCertVerificationError):
 
 # --- Sockets --------------------------------------------------------------------------------------
 
-_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+class Course:
+    """How an exchange goes. `end`: when it is over. `sent`: whether a byte went to the checked server."""
+
+    def __init__(self, end: float) -> None:
+        self.end = end
+        self.sent = False
+
+
+_course: ContextVar[Course | None] = ContextVar("course", default=None)
 
 
 @contextmanager
-def deadline(seconds: float) -> Iterator[None]:
+def deadline(seconds: float) -> Iterator[Course]:
     """Everything that the sockets of this module do inside, in this thread, ends within `seconds`.
 
     A timeout of a socket is for one operation: a server that sends a byte a second never runs into it.
     """
-    token = _deadline.set(time.monotonic() + seconds)
+    course = Course(time.monotonic() + seconds)
+    token = _course.set(course)
     try:
-        yield
+        yield course
     finally:
-        _deadline.reset(token)
+        _course.reset(token)
 
 
 class TimedSocket(socket.socket):
@@ -84,10 +94,10 @@ class TimedSocket(socket.socket):
         super().settimeout(value)
 
     def _arm(self) -> None:
-        end = _deadline.get()
-        if end is None:
+        course = _course.get()
+        if course is None:
             return
-        left = end - time.monotonic()
+        left = course.end - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for the whole answer is over")
         super().settimeout(left if self._own is None else min(left, self._own))
@@ -133,11 +143,13 @@ class LicensingSocket(TimedSocket, ssl.SSLSocket):
 
     def _guarded(self) -> AbstractContextManager[None]:
         """A call that OpenSSL does not come back from, for all that it is sent, ends at the deadline too."""
-        end = _deadline.get()
-        return nullcontext() if end is None else guarded(self, end)
+        course = _course.get()
+        return nullcontext() if course is None else guarded(self, course.end)
 
     def send(self, *args: Any, **more: Any) -> int:
         _require(self._checked)
+        if (course := _course.get()) is not None:
+            course.sent = True
         return super().send(*args, **more)
 
 

@@ -22,7 +22,7 @@ from smartlic_client.device_async import AsyncDevice
 from smartlic_client.errors import BusyError
 from smartlic_client.protocol import signing
 from smartlic_client.transport import HttpAnswer
-from smartlic_client.transport.common import HEADER, Reading
+from smartlic_client.transport.common import HEADER, HttpRequest, Reading
 from smartlic_client.transport.errors import problem_for
 from smartlic_client.transport.urls import Destination
 from tests.simulation.fleet import DNA, Fleet, content
@@ -47,7 +47,7 @@ class SimulatedTransport:
                 )
         except (OSError, TimeoutError) as error:
             raise problem_for(error, destination) from error
-        reading = Reading(status, header, destination)
+        reading = Reading(status, header, HttpRequest(destination))
         reading.feed(answer)
         return reading.finish()
 

@@ -16,6 +16,7 @@ from smartlic_client.errors import AnswerError, CallerError, CommunicationError,
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport import MAX_ANSWER, HttpAnswer
 from smartlic_client.transport.aio import AsyncTransport
+from smartlic_client.transport.common import HttpRequest
 from smartlic_client.transport.tls import context_for
 from smartlic_client.transport.urls import Destination
 from tests.unit.client.posting import (
@@ -365,3 +366,36 @@ def test_a_wrong_path_is_mended_with_the_right_one(respx_mock: respx.MockRouter)
     with pytest.raises(AnswerError) as caught:
         post(Destination.parse(ELSEWHERE.url, TransportKind.CALLHOME))
     assert "/Transportgateway/services/DeviceRequestHandler" in caught.value.mend
+
+
+def exchange(request: HttpRequest) -> HttpAnswer:
+    async def main() -> HttpAnswer:
+        async with AsyncTransport(AUTHORITY.pem, connect_timeout=5, read_timeout=5) as transport:
+            return await transport.exchange(request)
+
+    return asyncio.run(main())
+
+
+def test_a_failure_knows_whether_anything_was_sent() -> None:
+    """Nobody there, or a wrong name: nothing left. Cut after the request: it may have been done."""
+    with RawServer(CERTIFICATE, lambda connection, _: connection.close()) as server:
+        here = destination(server)
+        with pytest.raises(CommunicationError) as caught:
+            exchange(HttpRequest(here, body=BODY))
+    assert caught.value.sent
+    with pytest.raises(CommunicationError) as caught:
+        exchange(HttpRequest(here, body=BODY))
+    assert not caught.value.sent
+    with RawServer(NAMED) as server, pytest.raises(TrustError) as mismatch:
+        exchange(HttpRequest(destination(server), body=BODY))
+    assert not mismatch.value.sent
+
+
+def test_any_method_query_and_status() -> None:
+    """A request with a judge of its own reads every answer, and an encoded name goes out as it is."""
+    with RawServer(CERTIFICATE, answer_with(http("404 Not Found", body=b"{}"))) as server:
+        there = Destination.parse(f"https://127.0.0.1:{server.port}/a%2Fb%20c")
+        request = HttpRequest(there, "GET", "limit=1", {"X": "y"}, judge=lambda *_: None)
+        assert exchange(request).status == 404
+    assert server.requests[0].startswith(b"GET /a%2Fb%20c?limit=1 HTTP/1.1\r\n")
+    assert b"\r\nX: y\r\n" in server.requests[0]

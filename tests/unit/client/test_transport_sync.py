@@ -22,6 +22,7 @@ from smartlic_client.errors import (
 )
 from smartlic_client.protocol.transports import TransportKind
 from smartlic_client.transport import MAX_ANSWER, HttpAnswer
+from smartlic_client.transport.common import HttpRequest
 from smartlic_client.transport.errors import parse_retry_after, problem_for
 from smartlic_client.transport.sync import _LOWER, _RULES, SyncTransport
 from smartlic_client.transport.tls import context_for
@@ -515,7 +516,7 @@ def test_every_exception_below_becomes_a_problem(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(transport._session, "post", fail)
+    monkeypatch.setattr(transport._session, "request", fail)
     with pytest.raises(SmartlicError) as caught:
         transport.post(Destination.parse("https://ssm.example.com"), BODY, "application/json")
     assert caught.value.__cause__ is error
@@ -614,3 +615,29 @@ def test_what_is_no_destination_is_refused(url: str, code: str) -> None:
     assert "secret" not in str(caught.value.as_dict())
     if code != "bad-host":
         assert "https://HOST/SmartTransport" in caught.value.mend
+
+
+def test_a_failure_knows_whether_anything_was_sent(transport: SyncTransport) -> None:
+    """Nobody there, or a wrong name: nothing left. Cut after the request: it may have been done."""
+    with RawServer(CERTIFICATE, lambda connection, _: connection.close()) as server:
+        here = destination(server)
+        with pytest.raises(CommunicationError) as caught:
+            transport.exchange(HttpRequest(here, body=BODY))
+    assert caught.value.sent
+    with pytest.raises(CommunicationError) as caught:
+        transport.exchange(HttpRequest(here, body=BODY))
+    assert not caught.value.sent
+    with RawServer(NAMED) as server, pytest.raises(TrustError) as mismatch:
+        transport.exchange(HttpRequest(destination(server), body=BODY))
+    assert not mismatch.value.sent
+
+
+def test_any_method_query_and_status(transport: SyncTransport) -> None:
+    """A request with a judge of its own reads every answer, and an encoded name goes out as it is."""
+    with RawServer(CERTIFICATE, answer_with(http("404 Not Found", body=b"{}"))) as server:
+        there = Destination.parse(f"https://127.0.0.1:{server.port}/a%2Fb%20c")
+        request = HttpRequest(there, "GET", "limit=1", {"X": "y"}, judge=lambda *_: None)
+        assert transport.exchange(request).status == 404
+        transport.close()
+    assert server.requests[0].startswith(b"GET /a%2Fb%20c?limit=1 HTTP/1.1\r\n")
+    assert b"\r\nX: y\r\n" in server.requests[0]
