@@ -20,18 +20,22 @@ if TYPE_CHECKING:
         SmartlicError,
         TrustError,
     )
+    from smartlic_client.onprem.api import OnPremApi
+    from smartlic_client.onprem.api_async import AsyncOnPremApi
     from smartlic_client.protocol.identity import IdToken, Udi
     from smartlic_client.transport.urls import Destination
 
 __all__ = [
     "AnswerError",
     "AsyncDevice",
+    "AsyncOnPremApi",
     "BusyError",
     "CallerError",
     "CommunicationError",
     "Destination",
     "Device",
     "IdToken",
+    "OnPremApi",
     "Outcome",
     "RefusedError",
     "RemoteError",
@@ -42,6 +46,8 @@ __all__ = [
 
 _WHERE = {
     "AsyncDevice": "device_async",
+    "AsyncOnPremApi": "onprem.api_async",
+    "OnPremApi": "onprem.api",
     "Device": "device",
     "Outcome": "device",
     "IdToken": "protocol.identity",
