@@ -8,7 +8,16 @@ from mock_server.errors import CallerError, problem
 
 __all__ = ["MODULES", "SERVER_MISSING", "require"]
 
-MODULES = ("httptools", "jinja2", "prompt_toolkit", "rich", "uvicorn", "uvloop")
+MODULES = (
+    "httptools",
+    "jinja2",
+    "prompt_toolkit",
+    "rich",
+    "starlette",
+    "swagger_ui",
+    "uvicorn",
+    "uvloop",
+)
 
 SERVER_MISSING = problem(
     "server-missing",

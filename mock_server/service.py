@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Mapping
 
 from mock_server import administrators, issuing, pki, tls
+from mock_server.api.app import ApiEndpoint
 from mock_server.cluster.machine import ASGIApp, ControlHandler, Ledger, NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
 from mock_server.control import browser, handlers
@@ -19,6 +20,7 @@ from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
 from mock_server.serving import Serving, key_name_of, stored_chain
 from mock_server.syncing import Synchronizer
+from mock_server.web.asgi import Receive, Scope, Send
 from mock_server.web.devices import DeviceEndpoint
 from mock_server.web.discarded import DiscardedPages
 from mock_server.web.gui import GuiEndpoint
@@ -40,6 +42,7 @@ class LicensingService:
         self.serving: Serving | None = None
         self._looking: asyncio.Task[None] | None = None
         self.control: Mapping[str, ControlHandler] = handlers(self.active)
+        self.api = ApiEndpoint(self.active)
 
     def active(self) -> Serving:
         """What is there while this node is Active. Raises `not-active` otherwise."""
@@ -54,7 +57,12 @@ class LicensingService:
         return DeviceEndpoint(lambda: self.serving.desk if self.serving else None, self._not_active)
 
     def gui_app(self) -> ASGIApp:
-        return GuiEndpoint(self.context.status, self.anchor)
+        pages, api = GuiEndpoint(self.context.status, self.anchor), self.api
+
+        async def gui(scope: Scope, receive: Receive, send: Send) -> None:
+            await (api if api.takes(scope) else pages)(scope, receive, send)
+
+        return gui
 
     def anchor(self) -> tuple[bytes, str]:
         """The trust anchor in PEM, and its fingerprint: kept here, so that it is there without CSSM."""

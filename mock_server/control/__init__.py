@@ -7,6 +7,9 @@ problems, never tracebacks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
 
 from mock_server.cluster.machine import ControlHandler
 from mock_server.control import (
@@ -23,10 +26,10 @@ from mock_server.control import (
     tokens,
     users,
 )
-from mock_server.control.forms import handler
+from mock_server.control.forms import Answer, handler
 from mock_server.serving import Serving
 
-__all__ = ["handlers"]
+__all__ = ["handlers", "perform"]
 
 _SUBJECTS = (
     accounts,
@@ -44,10 +47,16 @@ _SUBJECTS = (
 )
 
 
+_OPERATIONS = {name: operation for subject in _SUBJECTS for name, operation in subject.OPERATIONS.items()}
+
+
 def handlers(active: Callable[[], Serving]) -> Mapping[str, ControlHandler]:
     """Operation → handler. `active()` gives what serves, or raises not-active."""
-    return {
-        name: handler(active, operation)
-        for subject in _SUBJECTS
-        for name, operation in subject.OPERATIONS.items()
-    }
+    return {name: handler(active, operation) for name, operation in _OPERATIONS.items()}
+
+
+async def perform(serving: Serving, operation: str, **fields: Any) -> Answer:
+    """An operation as a part of the same process asks for it, done when it is kept; `by`: who asks."""
+    known = _OPERATIONS[operation]
+    answer: Answer = await known.run(serving, msgspec.convert(fields, known.form))
+    return answer

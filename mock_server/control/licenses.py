@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mock_server.control.forms import Answer, Fields, Operation, Placed
@@ -11,7 +11,7 @@ from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, LotKind, Pool
 from mock_server.domain.words import date
 from mock_server.serving import Serving
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "in_order"]
 
 
 class _Add(Placed, kw_only=True):
@@ -67,10 +67,14 @@ async def transfer(serving: Serving, fields: _Transfer) -> Answer:
 
 async def list_licenses(serving: Serving, _fields: Fields) -> Answer:
     now = serving.now()
-    in_order = sorted(serving.state.pools.values(), key=_order)
-    found = [_pool(pool, now) for pool in in_order]
+    found = [_pool(pool, now) for pool in in_order(serving.state.pools.values())]
     await serving.ledger.settled()
     return {"licenses": found}
+
+
+def in_order(pools: Iterable[Pool]) -> list[Pool]:
+    """By account and virtual account, `Default` first in each, and entitlement."""
+    return sorted(pools, key=_order)
 
 
 def _order(pool: Pool) -> tuple[str, bool, str, str]:

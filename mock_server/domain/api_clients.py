@@ -12,8 +12,8 @@ import hmac
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mock_server.domain import accounts, events, problems
-from mock_server.domain.state import AccessToken, ApiClient, State
+from mock_server.domain import accounts, events, problems, users
+from mock_server.domain.state import AccessToken, ApiClient, State, User
 
 __all__ = [
     "LIFE",
@@ -90,18 +90,19 @@ def authenticated(state: State, client_id: str, secret: str) -> ApiClient | None
 
 
 def issue(
-    state: State, client: ApiClient | None, user: str, *, now: float, random: RandomBytes
+    state: State, client: ApiClient | None, user: User | None, *, now: float, random: RandomBytes
 ) -> tuple[list[events.Event], str]:
     """A new access token of a client, of a user, or of a user by a client; old ones are cleared away."""
     text = random(32).hex()
     token = AccessToken(
         client_id=client.client_id if client else "",
-        user=user,
+        user=user.name if user else "",
         account=client.account if client else None,
         issued_at=now,
         expires_at=now + LIFE,
+        stamp=users.stamp(user) if user else "",
     )
-    who = user or (client.name if client else "")
+    who = token.user or (client.name if client else "")
     gone = list(_outlived(state, token, now))
     return [events.AccessTokenIssued(digest=_digest(text), token=token, who=who, gone=gone)], text
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from mock_server.errors import SmartlicError
 
-__all__ = ["BodyTooLarge", "Receive", "Scope", "Send", "read_body", "send_json", "send_problem", "send_whole"]
+__all__ = [
+    "BodyTooLarge",
+    "ClientGone",
+    "Receive",
+    "Scope",
+    "Send",
+    "raw_path",
+    "read_body",
+    "send_json",
+    "send_problem",
+    "send_whole",
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,6 +36,13 @@ class BodyTooLarge(Exception):
 
 class ClientGone(Exception):
     """The client closed before its request was whole."""
+
+
+def raw_path(scope: Scope) -> str:
+    """The path as it was sent, without its query: a name in it may have an encoded slash or per cent sign."""
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
+    return str(path).partition("?")[0]
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import msgspec
 
@@ -19,6 +19,7 @@ from mock_server.web.asgi import (
     Receive,
     Scope,
     Send,
+    raw_path,
     read_body,
     send_json,
     send_problem,
@@ -142,9 +143,7 @@ class DeviceEndpoint:
 def _account_of(scope: Scope) -> str | None:
     """The local account that a CSLU URL names; None for any other URL. Read from what was sent: an account
     may have a per cent sign or a slash in its name."""
-    raw = scope.get("raw_path")
-    path = raw.decode("latin-1") if raw is not None else quote(scope["path"])
-    path = path.partition("?")[0].rstrip("/")
+    path = raw_path(scope).rstrip("/")
     if not path.startswith(CSLU_PATH) or not path.endswith(_TENANT):
         return None
     account = path[len(CSLU_PATH) : -len(_TENANT)]

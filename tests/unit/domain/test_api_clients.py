@@ -30,7 +30,7 @@ def made(server: Server, account: str = "Lab", name: str = "automation") -> tupl
 
 def issued(server: Server, client_id: str, now: float = NOW) -> str:
     client = api_clients.client_of(server.state, client_id)
-    happened, text = api_clients.issue(server.state, client, "", now=now, random=chance.randbytes)
+    happened, text = api_clients.issue(server.state, client, None, now=now, random=chance.randbytes)
     server.commit(happened)
     return text
 

@@ -1,0 +1,59 @@
+"""POST /oauth/token: an access token for a client's secret, or for a user's password (RFC 6749)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from mock_server.api import permissions
+from mock_server.api.calls import Call, Route
+from mock_server.api.problems import WRONG_GRANT, WRONG_PASSWORD
+from mock_server.api.shapes import AccessTokenRequest, Bearer
+from mock_server.domain import api_clients
+from mock_server.domain.state import ApiClient, User
+
+__all__ = ["ROUTES"]
+
+
+async def token(call: Call, asked: AccessTokenRequest) -> Bearer:
+    if asked.grant_type == "client_credentials":
+        client = permissions.right_secret(call.state, asked.client_id, asked.client_secret)
+        return await _issued(call, client, None)
+    if asked.grant_type == "password":
+        return await _for_password(call, asked)
+    raise WRONG_GRANT(grant=asked.grant_type[:100])
+
+
+async def _for_password(call: Call, asked: AccessTokenRequest) -> Bearer:
+    """A client that comes with it has to be right too, and its account is the scope then."""
+    name, password = asked.username, asked.password
+    user = await asyncio.to_thread(permissions.right_password, call.state, name, password)
+    client = None
+    if asked.client_id:
+        client = permissions.right_secret(call.state, asked.client_id, asked.client_secret)
+    if call.state.users.get(name) != user:
+        raise WRONG_PASSWORD()  # removed, or with a new password, while this one was looked at
+    return await _issued(call, client, user)
+
+
+async def _issued(call: Call, client: ApiClient | None, user: User | None) -> Bearer:
+    now = call.serving.now()
+    happened, text = api_clients.issue(call.state, client, user, now=now, random=os.urandom)
+    by = permissions.name_of(client, user.name if user else "")
+    await call.serving.commit(by, happened)
+    return Bearer(access_token=text, expires_in=api_clients.LIFE)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/oauth/token",
+        "accessToken",
+        "Get an access token, for the id and secret of an API client or for a user's name and password.",
+        Bearer,
+        token,
+        AccessTokenRequest,
+        errors=(400,),
+        public=True,
+    ),
+)
