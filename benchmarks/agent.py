@@ -6,12 +6,11 @@ Signing, verifying and the certificate's key are left out; so is the disk. It is
 
 from __future__ import annotations
 
+import gc
 import json
-import random
 import time
+import tracemalloc
 from collections.abc import Callable
-
-import msgspec
 
 from benchmarks.figures import Figure, median
 from smartlic_client.errors import CommunicationError, problem
@@ -32,6 +31,7 @@ _MICROSECONDS = 25.0
 _KIBIBYTES = 4.0
 _STEPS = 2_000
 _TURNS = 11
+_AGENTS = 300
 _NOW = 1_750_000_000.0
 _TAG = "regid.2018-12.com.cisco.DNA_P_50M_A,1.0_100fb8b2-f5cc-459c-9253-ac77b827fd71"
 _LOST = problem("benchmark-lost", CommunicationError, "Nothing came back.", "Try again.")
@@ -43,18 +43,19 @@ def measure() -> list[Figure]:
         _figure("a count that changes", _request),
         _figure("a sending that is lost", _lost),
         _figure("an authorization that is applied", _answer),
-        _size(),
+        _memory("a registered idle agent in memory", _worn),
+        _memory("one that was read from its store", _loaded),
     ]
 
 
-def _agent() -> Agent:
+def _agent(number: int = 0) -> Agent:
     """A registered device that uses one license, with a history as long as it gets."""
     identity = Identity(
-        piid="100fb8b2-f5cc-459c-9253-ac77b827fd71",
+        piid=f"{number:08x}-f5cc-459c-9253-ac77b827fd71",
         key="-",
         certificate="-",
         chain=["-"],
-        serial_number="5f" * 16,
+        serial_number=f"{number:032x}",
         valid_from=_NOW,
         valid_until=_NOW + 365 * 86400,
         smart_account="Lab Smart Account",
@@ -63,7 +64,7 @@ def _agent() -> Agent:
         registered_at=_NOW,
     )
     record = Record(
-        udi=Udi(pid="C9300-24T", sn="FOC2705Y8X0"),
+        udi=Udi(pid="C9300-24T", sn=f"FOC{number:08X}"),
         software_id="regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72",
         registration=Registration.COMPLETE,
         identity=identity,
@@ -81,7 +82,7 @@ def _sent(agent: Agent) -> Outgoing:
     record.sequence += 1
     record.to_report = False
     record.in_flight = AuthorizationRequest(
-        message_id=f"message-{record.sequence}",
+        message_id=f"{record.sequence:08x}-6ee6-44e2-a833-0e4b6c8d9a75",
         sequence=record.sequence,
         software_tag_identifier=record.software_id,
         entitlements=[EntitlementUse(tag=t, count=e.count) for t, e in record.entitlements.items()],
@@ -134,18 +135,35 @@ def _figure(name: str, step: Callable[[Agent, int], None]) -> Figure:
     return Figure(name, median(samples), _MICROSECONDS, "µs", "the time of a step", 1.0, samples)
 
 
-def _size() -> Figure:
-    """The record as it is stored, without key and certificates: they are a dash here."""
-    agent = _agent()
-    chance = random.Random(1)
-    for _ in range(20):
-        _lost(agent, chance.randrange(9))
+def _worn(number: int) -> Agent:
+    """An agent whose history and notes are as full as they get."""
+    agent = _agent(number)
+    for turn in range(20):
+        _lost(agent, turn)
         _apply(agent)
-    size = len(msgspec.json.encode(agent.record.to_data()))
-    assert size <= len(json.dumps(agent.record.to_data()))
-    return Figure(
-        "what a registered idle device keeps", size / 1024, _KIBIBYTES, "KiB", "what it may keep", 1.0
-    )
+    agent.take_logs()
+    return agent
+
+
+def _loaded(number: int) -> Agent:
+    """The same as a process has it that read it from its store."""
+    return Agent(Record.from_data(json.loads(json.dumps(_worn(number).record.to_data()))))
+
+
+def _memory(name: str, make: Callable[[int], Agent]) -> Figure:
+    """Bytes of the process for each of many agents; key and certificates are a dash here."""
+    kept = [make(-1)]
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept += [make(number) for number in range(_AGENTS)]
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    size = (after - before) / _AGENTS / 1024
+    return Figure(name, size, _KIBIBYTES, "KiB", "what it may keep", 1.0)
 
 
 if __name__ == "__main__":

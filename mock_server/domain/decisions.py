@@ -12,7 +12,7 @@ from mock_server.domain.state import LastMessage
 from smartlic_client.errors import Problem
 from smartlic_client.protocol import errors, signing
 from smartlic_client.protocol.messages import RequestData, Result, meaning
-from smartlic_client.protocol.smart import AnySignedRequest
+from smartlic_client.protocol.smart import SignedRequest
 
 __all__ = ["Decision", "Environment", "IssuedCertificate", "kept", "known", "signed_by"]
 
@@ -56,7 +56,7 @@ class Decision:
     poll_id: str | None = None
 
 
-def signed_by(public_key: bytes, signed: AnySignedRequest) -> bool:
+def signed_by(public_key: bytes, signed: SignedRequest) -> bool:
     if not public_key:  # known by a file only: it has said nothing, and can say nothing before it has a key
         return False
     key = load_der_public_key(public_key)

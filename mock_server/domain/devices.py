@@ -40,13 +40,13 @@ from smartlic_client.protocol.messages import (
     TrustRequest,
     UnknownRequest,
 )
-from smartlic_client.protocol.smart import AnySignedRequest
+from smartlic_client.protocol.smart import SignedRequest
 
 __all__ = ["Decision", "Environment", "IssuedCertificate", "decide"]
 
 
 def decide(
-    state: State, signed: AnySignedRequest, environment: Environment, account: str | None = None
+    state: State, signed: SignedRequest, environment: Environment, account: str | None = None
 ) -> Decision:
     """What a message means to the server now. `account`: the local account that the URL names, if it does."""
     data, piid = signed.data, signed.header.product_instance_identifier
@@ -81,7 +81,7 @@ _Said = AuthorizationRequest | DeregistrationRequest | IdCertRenewalRequest | Li
 
 
 def _of_instance(
-    state: State, signed: AnySignedRequest, data: _Said, environment: Environment, account: str | None
+    state: State, signed: SignedRequest, data: _Said, environment: Environment, account: str | None
 ) -> Decision:
     piid = signed.header.product_instance_identifier
     instance = state.instances.get(piid)
@@ -105,7 +105,7 @@ def _of_instance(
     return usage.authorization(state, data, instance, environment.now)
 
 
-def _gone(state: State, signed: AnySignedRequest, piid: str) -> Decision:
+def _gone(state: State, signed: SignedRequest, piid: str) -> Decision:
     """Rule 4."""
     tombstone = state.tombstones.get(piid)
     repeats = (
@@ -148,7 +148,7 @@ def _poll_id(piid: str, message_id: str) -> str:
     return f"{piid}.{message_id}"
 
 
-def _polled(state: State, signed: AnySignedRequest, data: PollRequest, account: str | None) -> Decision:
+def _polled(state: State, signed: SignedRequest, data: PollRequest, account: str | None) -> Decision:
     """The result of the instance's last message, if that is the one."""
     told = signed.header.product_instance_identifier
     piid = told or data.poll_id.partition(".")[0]

@@ -26,7 +26,7 @@ from smartlic_client.protocol.messages import (
     TrustRequest,
     TrustResult,
 )
-from smartlic_client.protocol.smart import AnySignedRequest
+from smartlic_client.protocol.smart import SignedRequest
 
 __all__ = ["begin"]
 
@@ -41,7 +41,7 @@ _UNUSABLE: Final = {
 
 def begin(
     state: State,
-    signed: AnySignedRequest,
+    signed: SignedRequest,
     data: Beginning,
     environment: Environment,
     account: str | None = None,

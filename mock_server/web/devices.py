@@ -168,7 +168,7 @@ async def answer(desk: Desk, raw: bytes, account: str | None = None) -> tuple[in
     Raises smart.Malformed for what is no message, CommunicationError for what cannot be done now. Nothing
     leaves before all that it shows is on the disks of both nodes (server, "Replication").
     """
-    signed = smart.decode_any_request(raw)
+    signed = smart.decode_request(raw)
     now = desk.now()
     environment = replace(desk.environment(now), postpone=desk.postponing.left > 0)
     decision = devices.decide(desk.machine.state, signed, environment, account)
@@ -191,7 +191,7 @@ async def answer(desk: Desk, raw: bytes, account: str | None = None) -> tuple[in
     return 200, _signed_answer(desk, signed, decision)
 
 
-def _signed_answer(desk: Desk, signed: smart.AnySignedRequest, decision: devices.Decision) -> bytes:
+def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.Decision) -> bytes:
     refused = decision.problem
     code, _ = errors.agent_error(refused.code) if refused else (0, "")
     now = int(time.time() * 1000)

@@ -58,6 +58,8 @@ class Agent:
     calls `tick`, and sends where that says so. `take_logs` gives what was logged meanwhile.
     """
 
+    __slots__ = ("_machine",)
+
     def __init__(self, record: Record) -> None:
         self._machine = Machine(record)
 

@@ -5,7 +5,8 @@ The names and severities are public. `Logged` is the event as data; `text()` giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from string import Formatter
 from typing import Final, NamedTuple
 
@@ -70,8 +71,8 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 """The fields that each text is filled with."""
 
 
-class Logged(msgspec.Struct, frozen=True, array_like=True):
-    """One event. `at`: Unix seconds. `fields`: what the text is filled with."""
+class Logged(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One event. `at`: Unix seconds. `fields`: what the text is filled with; nobody changes them."""
 
     at: float
     name: str
@@ -87,6 +88,20 @@ class Logged(msgspec.Struct, frozen=True, array_like=True):
         entry = CATALOGUE.get(self.name)
         said = entry.text.format_map(_Fields(self.fields)) if entry else ""
         return f"%SMART_LIC-{self.severity}-{self.name}: {' '.join(said.split())}".rstrip()
+
+
+def like(event: Logged, known: Iterable[Logged]) -> Logged:
+    """The event, sharing its fields with one of `known` that says the same, or with another device's event:
+    devices say few things, and say them often."""
+    for other in known:
+        if other.name == event.name and other.fields == event.fields:
+            return Logged(event.at, other.name, other.fields)
+    return Logged(event.at, event.name, _common(tuple(event.fields.items())))
+
+
+@lru_cache(maxsize=256)
+def _common(fields: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    return dict(fields)
 
 
 class _Fields(dict[str, str]):

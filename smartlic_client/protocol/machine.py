@@ -5,6 +5,7 @@ Every step of the record goes through `registration` or `authorization`; what a 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -54,10 +55,12 @@ _FIXED: Final = {
 class Machine:
     """A record, how many steps were taken (`steps`), and what was logged since `take_logs`."""
 
+    __slots__ = ("_logged", "_udi", "record", "steps")
+
     def __init__(self, record: Record) -> None:
         self.record = record
         self.steps = 0
-        self._udi = str(record.udi)[:200]
+        self._udi = sys.intern(str(record.udi)[:200])
         self._logged: list[Logged] = []
 
     # ---- steps --------------------------------------------------------------------------------------------
@@ -225,9 +228,9 @@ class Machine:
         kept = {key: fields[key][:200] for key in logs.FIELDS[name] if key in fields}
         if "udi" in logs.FIELDS[name]:
             kept["udi"] = self._udi
-        event = Logged(now, name, kept)
-        self._logged.append(event)
         history = self.record.history
+        event = logs.like(Logged(now, name, kept), reversed(history))
+        self._logged.append(event)
         history.append(event)
         del history[:-MAX_HISTORY]
 

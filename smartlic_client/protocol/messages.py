@@ -34,7 +34,6 @@ __all__ = [
     "Request",
     "RequestData",
     "Result",
-    "ServedRequest",
     "Sudi",
     "TrustRequest",
     "TrustResult",
@@ -195,10 +194,16 @@ class PollRequest(RequestData, frozen=True, kw_only=True, tag="POLL"):
     poll_id: Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
-ServedRequest = RegistrationRequest | AuthorizationRequest | DeregistrationRequest | HelloRequest
-"""What `smart.decode_request` reads: a server that answers more reads with `smart.decode_any_request`."""
-
-Request = ServedRequest | IdCertRenewalRequest | LicenseUsageRequest | TrustRequest | PollRequest
+Request = (
+    RegistrationRequest
+    | AuthorizationRequest
+    | DeregistrationRequest
+    | HelloRequest
+    | IdCertRenewalRequest
+    | LicenseUsageRequest
+    | TrustRequest
+    | PollRequest
+)
 
 
 class UnknownRequest(RequestData, frozen=True, kw_only=True, tag=False):

@@ -6,12 +6,13 @@ belongs in a file that only its owner can read, and its `repr` shows none of the
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from smartlic_client.protocol.identity import Count, Udi
-from smartlic_client.protocol.logs import Logged
+from smartlic_client.protocol.logs import Logged, like
 from smartlic_client.protocol.messages import PROTOCOL_VERSION, Request
 from smartlic_client.protocol.rum import CISCO_DEFAULT, Policy, RumState
 from smartlic_client.protocol.states import Authorization, Registration
@@ -37,7 +38,7 @@ MAX_NOTES = 8
 LicenseKind = Literal["unenforced-perpetual", "unenforced-subscription", "enforced", "export"]
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a registration brought. Certificates in base64 DER, the key in PEM."""
 
     piid: str
@@ -57,7 +58,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return f"Identity({self.piid}, key=secret)"
 
 
-class Entitlement(msgspec.Struct, kw_only=True):
+class Entitlement(msgspec.Struct, kw_only=True, gc=False):
     """A license in use: its absolute count here, and the enforcement mode that the server gave it."""
 
     count: Count
@@ -67,7 +68,7 @@ class Entitlement(msgspec.Struct, kw_only=True):
     kind: LicenseKind = "unenforced-perpetual"
 
 
-class Attempts(msgspec.Struct, kw_only=True):
+class Attempts(msgspec.Struct, kw_only=True, gc=False):
     """Last and next attempt of something that repeats, and why the last one failed (None: it did not).
 
     `next`: the machine's timer. `tries`: how often communication failed in a row.
@@ -80,7 +81,7 @@ class Attempts(msgspec.Struct, kw_only=True):
     tries: int = 0
 
 
-class Note(msgspec.Struct, frozen=True, array_like=True):
+class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that was answered, or could not be: for `show license history message`.
 
     `outcome`: the answer's status, or the code of what came instead.
@@ -213,7 +214,22 @@ class Record(msgspec.Struct, kw_only=True):
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Record:
         """Raises msgspec.ValidationError where the data is no record."""
-        return msgspec.convert(data, cls)
+        record = msgspec.convert(_shared(data, {}), cls)
+        read, record.history = record.history, []
+        for event in read:
+            record.history.append(like(event, record.history))
+        return record
+
+
+def _shared(value: Any, floats: dict[float, float]) -> Any:
+    """The data with each text and each time once: an idle device is small, and a process may have many."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, float):
+        return floats.setdefault(value, value)
+    if isinstance(value, dict):
+        return {_shared(key, floats): _shared(one, floats) for key, one in value.items()}
+    return [_shared(one, floats) for one in value] if isinstance(value, list) else value
 
 
 _LASTING = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar, get_args
+from typing import get_args
 
 import msgspec
 
@@ -15,22 +15,18 @@ from smartlic_client.protocol.messages import (
     AnswerHeader,
     Request,
     RequestBody,
-    RequestData,
     RequestEnvelope,
     RequestHeader,
-    ServedRequest,
     Signature,
     UnknownRequest,
     request_type,
 )
 
 __all__ = [
-    "AnySignedRequest",
     "Malformed",
     "SignedAnswer",
     "SignedRequest",
     "decode_answer",
-    "decode_any_request",
     "decode_error_map",
     "decode_request",
     "encode_answer",
@@ -40,13 +36,10 @@ __all__ = [
 
 CONTENT_TYPE = "application/json"
 
-R = TypeVar("R", bound=RequestData)
-
 _encode = msgspec.json.Encoder().encode
 _request_envelope = msgspec.json.Decoder(RequestEnvelope)
 _request_body = msgspec.json.Decoder(RequestBody)
-_served_data = msgspec.json.Decoder(ServedRequest)
-_any_data = msgspec.json.Decoder(Request)
+_known_data = msgspec.json.Decoder(Request)
 _unknown_data = msgspec.json.Decoder(UnknownRequest)
 _KNOWN = {str(kind.__struct_config__.tag) for kind in get_args(Request)}
 _answer_envelope = msgspec.json.Decoder(AnswerEnvelope)
@@ -63,25 +56,13 @@ class SignedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it was read: its parts, and the exact bytes that the signature covers."""
 
     header: RequestHeader
-    data: ServedRequest
+    data: Request | UnknownRequest
     signed: bytes
     signature: str
 
     def __repr__(self) -> str:
         """Without `signed`: it holds the ID token of a registration."""
         return f"SignedRequest({self.header!r}, {self.data!r})"
-
-
-class AnySignedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """As SignedRequest, of any request type."""
-
-    header: RequestHeader
-    data: Request | UnknownRequest
-    signed: bytes
-    signature: str
-
-    def __repr__(self) -> str:
-        return f"AnySignedRequest({self.header!r}, {self.data!r})"
 
 
 class SignedAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,34 +81,28 @@ def encode_request(header: RequestHeader, data: Request, sign: Callable[[bytes],
 
 
 def decode_request(raw: bytes) -> SignedRequest:
-    """Read a request. Raises Malformed. The layers must agree on nonce and request type."""
-    header, data, signed, signature = _read_request(raw, _served_data.decode)
-    return SignedRequest(header=header, data=data, signed=signed, signature=signature)
+    """Read a request, also of a type that this release does not know. Raises Malformed.
 
-
-def decode_any_request(raw: bytes) -> AnySignedRequest:
-    """Read a request of any type, also of one that this release does not know. Raises Malformed."""
-    header, data, signed, signature = _read_request(raw, _decode_any)
-    return AnySignedRequest(header=header, data=data, signed=signed, signature=signature)
-
-
-def _decode_any(text: str) -> Request | UnknownRequest:
-    unknown = _unknown_data.decode(text)
-    return unknown if unknown.request_type not in _KNOWN else _any_data.decode(text)
-
-
-def _read_request(raw: bytes, decode: Callable[[str], R]) -> tuple[RequestHeader, R, bytes, str]:
+    The layers must agree on nonce and request type.
+    """
     try:
         envelope = _request_envelope.decode(raw)
         body = _request_body.decode(envelope.request)
-        data = decode(body.request_data)
+        data = _request_data(body.request_data)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Malformed(str(error)) from None
     if not body.header.nonce == body.nonce == data.nonce:
         raise Malformed("the layers carry different nonces")
     if body.header.request_type != request_type(data):
         raise Malformed("the layers carry different request types")
-    return body.header, data, _bytes(envelope.request), envelope.signature.value
+    return SignedRequest(
+        header=body.header, data=data, signed=_bytes(envelope.request), signature=envelope.signature.value
+    )
+
+
+def _request_data(text: str) -> Request | UnknownRequest:
+    unknown = _unknown_data.decode(text)
+    return unknown if unknown.request_type not in _KNOWN else _known_data.decode(text)
 
 
 def encode_answer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from importlib import import_module
 
 from smartlic_client.show.model import Event, Message, Model
 from smartlic_client.show.words import Zone, clean, date, page
@@ -82,8 +81,9 @@ def event_log(model: Model, zone: Zone, days: int | None = None) -> str:
 def _said(event: Event) -> str:
     if event.text is not None:
         return event.text
-    logs = import_module("smartlic_client.protocol.logs")  # for this command only: a look starts quickly
-    return str(logs.Logged(event.at, event.name, event.fields).text())
+    from smartlic_client.protocol.logs import Logged  # for this command only: a look starts quickly
+
+    return Logged(event.at, event.name, event.fields).text()
 
 
 def _event(event: Event, zone: Zone) -> str:

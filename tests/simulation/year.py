@@ -228,7 +228,7 @@ class Device:
             self.accepted.discard(said)
 
     def sending(self, raw: bytes) -> str:
-        data: RequestData = smart.decode_any_request(raw).data
+        data: RequestData = smart.decode_request(raw).data
         self.sendings += 1
         self.said[data.message_id] = request_type(data)
         if isinstance(data, LicenseUsageRequest):

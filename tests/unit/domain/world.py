@@ -181,7 +181,7 @@ class Server:
         ]
 
     def decide(
-        self, signed: smart.AnySignedRequest, account: str | None = None, *, postpone: bool = False
+        self, signed: smart.SignedRequest, account: str | None = None, *, postpone: bool = False
     ) -> devices.Decision:
         """Decide on a message and keep what happened."""
         now = replace(environment(self.clock(), self.chance), postpone=postpone)
@@ -256,9 +256,9 @@ class Speaker:
         key: signing.PrivateKey | None = None,
         piid: str | None = None,
         udi: Udi | None = None,
-    ) -> smart.AnySignedRequest:
+    ) -> smart.SignedRequest:
         """The message as it arrives: through its bytes, signed with the device's key or another."""
-        return smart.decode_any_request(self.bytes_of(request, key=key, piid=piid, udi=udi))
+        return smart.decode_request(self.bytes_of(request, key=key, piid=piid, udi=udi))
 
     def bytes_of(
         self,

@@ -54,7 +54,7 @@ class WholeServer(Server):
         self.deaf_to: set[str] = set()
 
     def post(self, raw: bytes) -> tuple[int, bytes]:
-        signed = smart.decode_any_request(raw)
+        signed = smart.decode_request(raw)
         data = signed.data
         if isinstance(data, IdCertRenewalRequest):
             if signed.header.product_instance_identifier not in self.state.instances:
@@ -69,7 +69,7 @@ class WholeServer(Server):
             return 200, self.reported(signed, data)
         return super().post(raw)
 
-    def renewed(self, signed: smart.AnySignedRequest, data: IdCertRenewalRequest) -> Result:
+    def renewed(self, signed: smart.SignedRequest, data: IdCertRenewalRequest) -> Result:
         known = self.results.get(data.message_id)
         if known is not None:
             assert known[0] == meaning(data)
@@ -87,7 +87,7 @@ class WholeServer(Server):
         self.results[data.message_id] = (meaning(data), result)
         return result
 
-    def trusted(self, signed: smart.AnySignedRequest, data: TrustRequest) -> bytes:
+    def trusted(self, signed: smart.SignedRequest, data: TrustRequest) -> bytes:
         """One trust code for each message id; the token's digest is noted."""
         public_key = signing.read_csr(data.csr)
         assert public_key is not None
@@ -111,7 +111,7 @@ class WholeServer(Server):
         assert known[0] == meaning(data)
         return self.sealed(signed, piid=known[1].product_instance_identifier, data=known[1])  # type: ignore[union-attr]
 
-    def reported(self, signed: smart.AnySignedRequest, data: LicenseUsageRequest) -> bytes:
+    def reported(self, signed: smart.SignedRequest, data: LicenseUsageRequest) -> bytes:
         """Each report is kept once under its id, and has to be the same every time."""
         key = self.trusted_keys[signed.header.product_instance_identifier]
         assert signing.verify(key, signed.signed, signed.signature)
@@ -128,17 +128,17 @@ class WholeServer(Server):
     def postpone(self, raw: bytes, poll_id: str, seconds: int | None) -> bytes:
         """Take a message, and answer it OK_POLL."""
         self.waiting[poll_id] = self.post(raw)[1]
-        signed = smart.decode_any_request(raw)
+        signed = smart.decode_request(raw)
         return self.sealed(signed, status="OK_POLL", poll_id=poll_id, retry_time_seconds=seconds)
 
-    def polled(self, signed: smart.AnySignedRequest, data: PollRequest) -> bytes:
+    def polled(self, signed: smart.SignedRequest, data: PollRequest) -> bytes:
         if data.poll_id not in self.waiting:
             return self.sealed(signed, status="FAILED", code="poll-unknown")
         answer = smart.decode_answer(self.waiting[data.poll_id]).answer
         piid = answer.header.product_instance_identifier
         return self.sealed(signed, piid=piid, data=answer.data.data, status=answer.data.status)
 
-    def sealed(self, signed: smart.AnySignedRequest, *, piid: str | None = None, **fields: Any) -> bytes:
+    def sealed(self, signed: smart.SignedRequest, *, piid: str | None = None, **fields: Any) -> bytes:
         header = AnswerHeader(
             nonce=signed.header.nonce,
             request_type=signed.header.request_type,
@@ -196,7 +196,7 @@ class Bench:
         """The server's answer to `sent`: later."""
         if status == "OK_POLL":
             return self.server.postpone(sent.body, "poll-1", seconds)
-        signed = smart.decode_any_request(sent.body)
+        signed = smart.decode_request(sent.body)
         return self.server.sealed(signed, status=status, retry_time_seconds=seconds)
 
     def forgotten(self) -> None:

@@ -285,7 +285,7 @@ def test_an_answer_that_comes_later_is_asked_for_by_poll(what: str, kept: bool) 
     polled: list[str] = []
 
     def network(raw: bytes) -> bytes:
-        signed = smart.decode_any_request(raw)
+        signed = smart.decode_request(raw)
         assert signed.data.message_id == sent.request.message_id
         assert signed.data.sequence == sent.request.sequence
         polled.append(signed.header.request_type)
@@ -303,7 +303,7 @@ def test_a_poll_without_a_name_is_no_answer() -> None:
     life = registered()
     life.agent.report(NOW)
     sent = life.say()
-    signed = smart.decode_any_request(sent.body)
+    signed = smart.decode_request(sent.body)
     for poll_id in (None, "", "x" * 256):
         with pytest.raises(SmartlicError) as caught:
             life.hear(sent, life.server.sealed(signed, status="OK_POLL", poll_id=poll_id))
