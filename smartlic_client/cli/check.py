@@ -14,6 +14,8 @@ from smartlic_client.cli.output import note, say
 from smartlic_client.cli.resolve import resolve_option
 
 if TYPE_CHECKING:
+    from smartlic_client.names import Policy
+    from smartlic_client.onprem import Secret
     from smartlic_client.preflight.observation import Target
     from smartlic_client.preflight.options import Options
     from smartlic_client.preflight.run import Run
@@ -90,6 +92,23 @@ def _remember_format(context: click.Context, _parameter: click.Parameter, value:
     metavar="FOLDER",
     help="A mock cluster's folder: asks it which Host Common Name is set.",
 )
+@click.option(
+    "--api-client",
+    metavar="ID",
+    help="An API client of a local account: asks the server by its REST API about accounts and alerts.",
+)
+@click.option(
+    "--api-secret",
+    metavar="-|FILE",
+    help="Its secret, from standard input or a file; or SMARTLIC_API_SECRET.",
+)
+@click.option("--api-url", metavar="URL", help="Where the REST API is: https://HOST:8443 of the target.")
+@click.option("--api-ca", metavar="FILE", help="The trust anchors of the REST API, if not those of --ca.")
+@click.option(
+    "--virtual-account",
+    metavar="NAME",
+    help="With --api-client: the virtual account that products are to register in.",
+)
 @resolve_option
 @click.option("--proxy", metavar="URL", help="Go through this proxy: http://[USER:PASSWORD@]HOST:PORT.")
 @click.option(
@@ -163,7 +182,7 @@ def _read(given: dict[str, Any]) -> tuple[list[Target], Options, ServerSide | No
 
     try:
         targets = intake.read_targets(given["targets"], given["inventory"])
-        options, server = _options(given)
+        options, server = _options(given, targets)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     except CheckError:
@@ -175,7 +194,7 @@ def _read(given: dict[str, Any]) -> tuple[list[Target], Options, ServerSide | No
     return targets, options, server
 
 
-def _options(given: dict[str, Any]) -> tuple[Options, ServerSide | None]:
+def _options(given: dict[str, Any], targets: list[Target]) -> tuple[Options, ServerSide | None]:
     from smartlic_client.names import Policy, parse_host
     from smartlic_client.preflight import intake
     from smartlic_client.preflight.options import Options
@@ -186,22 +205,24 @@ def _options(given: dict[str, Any]) -> tuple[Options, ServerSide | None]:
     wanted = intake.read_wanted(given["only"], given["skip"])
     if given["until"] == "failover" and not (given["watch"] and given["nodes"]):
         raise ValueError("--until failover needs --watch and --nodes")
-    server = _server(given["server_folder"])
+    trust = _trust(given)
+    policy, proxy = Policy(given["policy"]), _proxy(given["proxy"] or setting("proxy"))
+    server = _server(given["server_folder"], _api(given, targets, trust, policy, proxy, resolve))
     options = Options(
         now=time.time(),
-        policy=Policy(given["policy"]),
+        policy=policy,
         wanted=wanted[0] if wanted else None,
         families=wanted[1] if wanted else None,
         nodes=intake.read_nodes(given["nodes"]) if given["nodes"] else (),
         resolve=resolve,
         expected_name=parse_host(given["expected_name"]) if given["expected_name"] else None,
         expires_within=given["expires_within"] * _DAY,
-        proxy=_proxy(given["proxy"] or setting("proxy")),
+        proxy=proxy,
         proxy_in_environment=intake.proxy_in_environment(),
         timeout=given["timeout"],
         jobs=given["jobs"],
         server=server.facts(given["timeout"]) if server else None,
-        **_trust(given),
+        **trust,
         **_earlier(given["compare_with"]),
     )
     return options, server
@@ -238,12 +259,58 @@ def _proxy(text: str | None) -> str | None:
     return text
 
 
-def _server(folder: str | None) -> ServerSide | None:
+def _server(folder: str | None, api: ServerSide | None) -> ServerSide | None:
     if folder is None:
-        return None
-    from smartlic_client.preflight.server import MockFolder
+        return api
+    from smartlic_client.preflight.server import MockFolder, Together
 
-    return MockFolder(folder)
+    names = MockFolder(folder)
+    return names if api is None else Together(names, api)
+
+
+def _api(
+    given: dict[str, Any],
+    targets: list[Target],
+    trust: dict[str, Any],
+    policy: Policy,
+    proxy: str | None,
+    resolve: dict[tuple[str, int], tuple[str, ...]],
+) -> ServerSide | None:
+    """The REST API that was named. Raises ValueError, api-bad-url, api-secret-needed and so on."""
+    needless = [name for name in ("api_secret", "api_url", "api_ca", "virtual_account") if given[name]]
+    if given["api_client"] is None:
+        if needless:
+            raise ValueError(f"--{needless[0].replace('_', '-')} is for --api-client, which is not given")
+        return None
+    from smartlic_client.names import Policy
+    from smartlic_client.preflight import anchors
+    from smartlic_client.preflight.server import RestApi, api_at
+
+    pem = anchors.load_anchors(given["api_ca"]) if given["api_ca"] else trust.get("anchors")
+    if pem is None:
+        raise ValueError("--api-client needs the trust anchors of the REST API: --ca or --api-ca")
+    if given["api_secret"] == "-" and "-" in (*given["targets"], *given["inventory"]):  # noqa: S105
+        raise ValueError("standard input is the inventory already, and cannot be the secret too")
+    return RestApi(
+        given["api_url"] or api_at(targets),
+        pem,
+        (given["api_client"], _secret(given["api_secret"])),
+        policy=Policy.COMMON_NAME if policy is Policy.BOTH else policy,
+        resolve={place: addresses[0] for place, addresses in resolve.items()},
+        proxy=proxy,
+        wanted=given["virtual_account"],
+    )
+
+
+def _secret(given: str | None) -> Secret:
+    from smartlic_client.cli.api_client import secret_of
+    from smartlic_client.errors import CallerError
+    from smartlic_client.preflight.problems import CheckError
+
+    try:
+        return secret_of(given)
+    except CallerError as error:
+        raise CheckError(error.code, error.sentence, error.mend, error.context) from None
 
 
 def _run(targets: list[Target], options: Options, server: ServerSide | None, given: dict[str, Any]) -> Run:

@@ -157,7 +157,7 @@ class OnPremApi:
     def revoke_id_tokens(
         self, account: str, virtual_account: str, tokens: Iterable[Token | Secret | str]
     ) -> Done:
-        """Revoke ID tokens, by their texts. Raises api-token-hidden."""
+        """Revoke ID tokens, by their texts, or by their ids if listed so. Raises api-token-hidden."""
         return self._run(self._calls.revoke_id_tokens(account, virtual_account, tokens))
 
     # ---- licenses ------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ BAD_NAME = problem(
 TOKEN_HIDDEN = problem(
     "api-token-hidden",
     CallerError,
-    "An ID token is given without its text: the server does not show it again.",
+    "An ID token is given without its text and without an id: the server shows neither.",
     "Revoke it on the server's page, or by the text that was shown when it was made.",
 )
 
@@ -250,7 +250,7 @@ def _named(name: str, what: str) -> str:
 
 def _token(given: Token | Secret | str) -> str:
     if isinstance(given, Token):
-        given = given.token
+        given = given.token or given.token_id
     text = given.reveal() if isinstance(given, Secret) else given
     if not text.strip():
         raise TOKEN_HIDDEN()

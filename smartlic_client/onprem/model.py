@@ -53,12 +53,15 @@ class Account(_Answered, frozen=True, kw_only=True, rename=None):
     cssm_virtual_account_name: str = ""
     virtual_accounts: list[VirtualAccount] = []
     status: str = ""
+    last_synchronization: str = ""
 
 
 class Token(_Answered, frozen=True, kw_only=True):
     """An ID token in a list. `token` is empty where the server does not show it again."""
 
     token: Secret = Secret("")
+    token_id: str = ""
+    status: str = ""
     description: str = ""
     expiration_date: str = ""
     export_controlled: str = ""
@@ -83,9 +86,10 @@ class LicenseDetail(_Answered, frozen=True, kw_only=True):
 
 
 class License(_Answered, frozen=True, kw_only=True):
-    """A license in a virtual account; `available` is below zero where there is a shortage."""
+    """A license in a virtual account. Of a shortage `quantity` and `in_use` tell, and `status`."""
 
     license: str = ""
+    entitlement_tag: str = ""
     virtual_account: str = ""
     quantity: int = 0
     in_use: int = 0

@@ -37,6 +37,7 @@ FAMILIES = {
     "names": "The certificate: names",
     "cluster": "The nodes of the cluster, and failover",
     "service": "What answers at the path",
+    "server": "What the server's REST API tells",
     "file": "Certificate files",
 }
 

@@ -17,6 +17,9 @@ __all__ = [
     "Outcome",
     "Resolution",
     "Role",
+    "ServerAccount",
+    "ServerAlert",
+    "ServerApi",
     "ServerFacts",
     "Service",
     "Target",
@@ -158,12 +161,40 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return readable and self.status in (200, 202, 401, 403, 500)
 
 
-class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server itself says of its name: what is set, and what is served until it synchronizes."""
+class ServerAlert(msgspec.Struct, frozen=True, kw_only=True):
+    """`severity`: Major, Minor or Informational."""
 
-    common_name: str
-    served_name: str
-    pending: bool
+    severity: str
+    kind: str
+    message: str
+
+
+class ServerAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """A local account as the REST API shows it. `status`: empty where it does not tell."""
+
+    name: str
+    status: str = ""
+    virtual_accounts: tuple[str, ...] = ()
+    alerts: tuple[ServerAlert, ...] = ()
+
+
+class ServerApi(msgspec.Struct, frozen=True, kw_only=True):
+    """What the REST API tells, or why not (`failure`, `mend`). `wanted`: a virtual account to look for."""
+
+    url: str
+    accounts: tuple[ServerAccount, ...] = ()
+    wanted: str | None = None
+    failure: str = ""
+    mend: str = ""
+
+
+class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server itself says. Its name: what is set, and what is served until it synchronizes."""
+
+    common_name: str = ""
+    served_name: str = ""
+    pending: bool = False
+    api: ServerApi | None = None
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ _ROOMS: dict[str, tuple[tuple[str, ...], Callable[[Observation, Options], object
     "cluster": (("cluster",), lambda *_: True),
     "failover": (("cluster",), lambda _, options: options.earlier),
     "service": (("service",), lambda seen, _: seen.service),
+    "server": (("server",), lambda _, options: options.server and options.server.api),
     "files": (("file",), lambda seen, _: seen.target.file),
 }
 """Module → the families of its findings, and where it has anything to say."""

@@ -22,6 +22,8 @@ from smartlic_client.preflight.observation import (
     Outcome,
     Resolution,
     Role,
+    ServerAccount,
+    ServerApi,
     ServerFacts,
     Service,
     Target,
@@ -131,6 +133,11 @@ def options(**more: Any) -> Options:
 
 def pending(common_name: str, served: str) -> ServerFacts:
     return ServerFacts(common_name=common_name, served_name=served, pending=common_name != served)
+
+
+def told(*accounts: ServerAccount, **more: Any) -> ServerFacts:
+    """What the REST API says of these accounts."""
+    return ServerFacts(api=ServerApi(url=f"https://{VIP}:8443", accounts=accounts, **more))
 
 
 def earlier(certificate: Certificate, issuers: Sequence[str] | None = None) -> dict[str, Earlier]:

@@ -8,7 +8,16 @@ import msgspec
 
 from smartlic_client.certificates import read_certificate
 from smartlic_client.names import Policy
-from smartlic_client.preflight.observation import Flaw, Observation, Outcome, Resolution, Role, Trust
+from smartlic_client.preflight.observation import (
+    Flaw,
+    Observation,
+    Outcome,
+    Resolution,
+    Role,
+    ServerAccount,
+    ServerAlert,
+    Trust,
+)
 from smartlic_client.preflight.options import Options
 from smartlic_client.preflight.targets import read_target
 from tests.unit.preflight.builders import (
@@ -28,6 +37,7 @@ from tests.unit.preflight.builders import (
     pending,
     root,
     seen,
+    told,
     weak_key,
     weak_signature,
 )
@@ -212,6 +222,25 @@ def _service() -> dict[str, Case]:
     }
 
 
+def _server() -> dict[str, Case]:
+    alerting = ServerAccount(
+        name="SAP1",
+        status="Active",
+        virtual_accounts=("Default",),
+        alerts=(ServerAlert(severity="Major", kind="Synchronization Removed", message="90 days"),),
+    )
+    return {
+        "api-unanswered": (seen(RIGHT), options(server=told(failure="Nobody there.", mend="Wait."))),
+        "no-local-account": (seen(RIGHT), options(server=told())),
+        "local-account-not-active": (
+            seen(RIGHT),
+            options(server=told(ServerAccount(name="SAP1", status="Requested"))),
+        ),
+        "no-virtual-account": (seen(RIGHT), options(server=told(alerting, wanted="Routers"))),
+        "server-alert": (seen(RIGHT), options(server=told(alerting, wanted="Default"))),
+    }
+
+
 def _files() -> dict[str, Case]:
     return {
         "file-unreadable": (file(file_flaw=Flaw("file-unreadable", "No such file")), options()),
@@ -223,4 +252,13 @@ def _files() -> dict[str, Case]:
 
 def all_cases() -> dict[str, Case]:
     """Id → an observation, and how it was checked."""
-    return {**_destination(), **_reach(), **_chain(), **_names(), **_cluster(), **_service(), **_files()}
+    return {
+        **_destination(),
+        **_reach(),
+        **_chain(),
+        **_names(),
+        **_cluster(),
+        **_service(),
+        **_server(),
+        **_files(),
+    }
