@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +276,71 @@ def test_nobody_reads_what_it_says(tmp_path: Path) -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert not os.path.exists(tmp_path / "x" / "run" / "device.lock.holder")  # noqa: PTH110
+
+
+def test_a_disk_that_is_full_meanwhile(lab: Lab, tmp_path: Path) -> None:
+    """Nothing is sent that could not be kept; with room again all is told, once, and the file is whole."""
+    folder = lab.registered(tmp_path)
+    before = record_of(folder).sequence
+    with running(tmp_path) as process:
+        assert process.stdout is not None
+        while json.loads(process.stdout.readline())["event"] != "health":
+            continue
+        # No file can grow any more: what a full disk is to who writes. Pipes and sockets go on.
+        _, allowed = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, allowed))
+        with Device.open(folder) as device:
+            device.request(DNA, 3, at_once=False)
+        meant = (folder / "device.json").read_bytes()
+        while (said := json.loads(process.stdout.readline())).get("failure") is None:
+            assert said["event"] in ("health", "log")
+        assert said["failure"]["code"] == "store-unwritable"
+        assert (folder / "device.json").read_bytes() == meant
+        there = lab.instance(folder)
+        assert there is not None
+        assert there["licenses"] == []
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (allowed, allowed))
+        with Device.open(folder) as device:
+            device.request(DNA, 5, at_once=False)
+        until(lambda: not record_of(folder).to_report and record_of(folder).in_flight is None, "told")
+        assert [one["failure"] for one in ended(process) if one["event"] == "health"][-1] is None
+    there = lab.instance(folder)
+    assert there is not None
+    assert [used["count"] for used in there["licenses"]] == [5]
+    assert record_of(folder).sequence == before + 1
+
+
+def test_killed_again_and_again(lab: Lab, tmp_path: Path) -> None:
+    """kill -9 while it registers, and while it tells a count: one instance, one use, the last count, once."""
+    folder = lab.device(tmp_path)
+    secret, file = token(lab.stage), tmp_path / "token"
+    file.write_text(secret)
+    options = ("--token-file", str(file))
+    sequences = []
+    for count in range(1, 7):
+        with Device.open(folder) as device:
+            device.request(DNA, count, at_once=False)
+        with running(tmp_path, *options) as process:
+            # It saves what it means to say, sends it, saves what came of it: killed before, between or after.
+            until(partial(_saved, folder, (folder / "device.json").read_bytes()), "it has saved")
+            for _ in range(count - 1):
+                record_of(folder)  # whole, whenever it is read
+            process.kill()
+            process.communicate(timeout=10)
+        sequences.append(record_of(folder).sequence)
+    assert sequences == sorted(sequences)
+    with running(tmp_path, *options) as process:
+        until(lambda: record_of(folder).identity is not None, "it is registered")
+        until(lambda: not record_of(folder).to_report and record_of(folder).in_flight is None, "told")
+        ended(process)
+    there = lab.instance(folder)
+    assert there is not None
+    assert [used["count"] for used in there["licenses"]] == [6]
+    assert lab.uses(secret) == 1
+    identity = record_of(folder).identity
+    assert identity is not None
+    assert identity.piid == there["product_instance_identifier"]
+
+
+def _saved(folder: Path, before: bytes) -> bool:
+    return (folder / "device.json").read_bytes() != before

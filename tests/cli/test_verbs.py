@@ -54,14 +54,20 @@ def test_renewing_the_id_certificate_and_the_authorization(lab: Lab, tmp_path: P
     smartlic.json("register", "--token", "-", stdin=token(lab.stage))
     smartlic.json("request", DNA, "2")
     assert smartlic.json("renew", "auth")["authorization"] == "authorized"
-    sequence = record_of(folder).sequence
-    done = smartlic.run("--format", "json", "renew", "id")
-    said = json.loads(done.stdout)
-    assert record_of(folder).sequence == sequence + 1
-    if said["ok"]:
-        assert said["registration_expires"] > 0
-    else:  # a server of a release that knows no renewal refuses the message, and stays well
-        assert said["error"]["code"] in ("message-malformed", "message-rejected")
+    before = record_of(folder)
+    assert before.identity is not None
+    said = smartlic.json("renew", "id")
+    after = record_of(folder)
+    assert after.identity is not None
+    assert after.sequence == before.sequence + 1
+    assert said["serial_number"] == after.identity.serial_number != before.identity.serial_number
+    assert said["registration_expires"] == after.identity.valid_until > 0
+    assert (after.identity.piid, after.identity.key) == (before.identity.piid, before.identity.key)
+    there = lab.instance(folder)
+    assert there is not None
+    assert there["renewed_at"] is not None
+    assert smartlic.run("renew", "id").stdout == "ID certificate renewed\n"
+    assert smartlic.json("renew", "auth")["authorization"] == "authorized"  # signed with the renewed one
 
 
 # ---- transports -------------------------------------------------------------------------------------------
@@ -182,6 +188,26 @@ def _carried(lab: Lab, folder: Path, saved: Path) -> None:
     assert half.stat().st_size == 100
     no_place = lab.mock.run(*mock[:3], str(saved / "ack"))
     assert_error(no_place, "cannot-write", 1)
+
+
+def test_usage_by_network(lab: Lab, tmp_path: Path) -> None:
+    """A trust code spends one use; `sync` and `report` send reports, each is acknowledged and kept once."""
+    folder = lab.device(tmp_path, url=lab.url("/cslu/v1/pi/Lab-1"))
+    smartlic = inside("smartlic", tmp_path)
+    secret = token(lab.stage)
+    smartlic.json("policy")
+    smartlic.json("request", DNA, "3")
+    done = smartlic.json("trust", "idtoken", "--token", "-", stdin=secret)
+    assert (done["resumed"], done["trusted_at"] is not None, lab.uses(secret)) == (False, True, 1)
+    assert_error(smartlic.run("trust", "idtoken", "--token", "-", stdin=secret), "trusted-already", 1)
+    smartlic.json("trust", "idtoken", "--force", "--token", "-", stdin=token(lab.stage))
+    done = smartlic.json("sync")
+    assert {one["state"] for one in done["reports"]} == {"acknowledged"}
+    assert smartlic.run("report").stdout == "All usage reports are acknowledged\n"
+    there = lab.instance(folder)
+    assert there is not None
+    assert there["reports"] == len(smartlic.json("sync")["reports"]) - 1 > 0
+    assert [used["count"] for used in there["licenses"]] == [3]
 
 
 def test_a_trust_code_that_cannot_be_fetched_yet(lab: Lab, tmp_path: Path) -> None:
