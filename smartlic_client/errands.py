@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -120,8 +121,7 @@ class Errands:
             raise NO_DESTINATION()
         if self.settings.anchors is None:
             raise NO_ANCHOR()
-        kind = self.settings.transport
-        return Destination.parse(self.settings.url, kind), self.settings.anchors.encode()
+        return _destination(self.settings.url, self.settings.transport), self.settings.anchors.encode()
 
     # ---- settings -----------------------------------------------------------------------------------------
     def set_destination(self, url: str) -> Errand[Destination]:
@@ -352,6 +352,11 @@ class Errands:
             to=destination.url,
             until=until,
         )
+
+
+@lru_cache(maxsize=64)
+def _destination(url: str, kind: TransportKind) -> Destination:
+    return Destination.parse(url, kind)
 
 
 def _token(given: IdToken | str) -> IdToken:

@@ -26,6 +26,7 @@ _VERBS = {
     "reservation": ("smartlic_client.cli.reservation", "Not offered; says what is in its place."),
     "run": ("smartlic_client.cli.run", "Honour the timers of one device or several, as a service."),
     "shell": ("smartlic_client.cli.shell", "Take the words that devices take: license smart …"),
+    "fleet": ("smartlic_client.cli.fleet", "Run many devices at once, from an inventory."),
     "check": ("smartlic_client.cli.check", "Check whether products will register by a destination URL."),
     "show": ("smartlic_client.cli.show", "Show the device as IOS XE would."),
     "config": ("smartlic_client.cli.config", "Show the settings, and where each came from."),

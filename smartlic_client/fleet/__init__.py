@@ -1,0 +1,1 @@
+"""Many product instances at once: `smartlic fleet`. It needs `pip install 'smartlic[fleet]'`."""
