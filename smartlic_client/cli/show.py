@@ -106,9 +106,7 @@ def _read(context: click.Context) -> tuple[Mapping[str, Any], Model]:
     """The record of the device that is meant, as it is stored, and what there is to show of it."""
     from pathlib import Path
 
-    import msgspec
-
-    from smartlic_client.show.reading import model_of_data
+    from smartlic_client.show.reading import NO_RECORD, model_of_data
     from smartlic_client.store import Store, default_root, device_folder, list_devices
 
     meta = context.find_root().meta
@@ -118,7 +116,7 @@ def _read(context: click.Context) -> tuple[Mapping[str, Any], Model]:
     if data is not None:
         try:
             return data["record"], model_of_data(data["record"], data["settings"], time.time())
-        except (msgspec.ValidationError, KeyError, TypeError, ValueError, AttributeError):
+        except NO_RECORD:
             pass
     return _complaint(context)
 
@@ -129,8 +127,13 @@ def _complaint(context: click.Context) -> tuple[Mapping[str, Any], Model]:
 
     from smartlic_client.cli.common import device_folder_of
     from smartlic_client.device import Device
-    from smartlic_client.show.reading import model_of_data
+    from smartlic_client.folders import NOT_A_RECORD
+    from smartlic_client.show.reading import NO_RECORD, model_of_data
 
-    record, settings = Device.peek(device_folder_of(context))
+    folder = device_folder_of(context)
+    record, settings = Device.peek(folder)
     data = record.to_data()
-    return data, model_of_data(data, msgspec.to_builtins(settings), time.time())
+    try:
+        return data, model_of_data(data, msgspec.to_builtins(settings), time.time())
+    except NO_RECORD as error:
+        raise NOT_A_RECORD(folder=str(folder), why=str(error) or "a value in it makes no sense") from None

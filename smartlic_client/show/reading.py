@@ -16,7 +16,7 @@ from smartlic_client.show.model import ENFORCEMENT_MODES, Member, Model, Statist
 if TYPE_CHECKING:
     from smartlic_client.protocol.record import Record
 
-__all__ = ["EVALUATION", "Extras", "model_of", "model_of_data"]
+__all__ = ["EVALUATION", "NO_RECORD", "Extras", "model_of", "model_of_data"]
 
 Data = Mapping[str, Any]
 
@@ -36,6 +36,17 @@ _REGISTRATION: Final = {
     "virtual_account": "virtual_account",
     "valid_until": "expires",
 }
+
+
+NO_RECORD: Final = (
+    msgspec.ValidationError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+)
+"""What reading raises for data that are no record: they are used as they are stored."""
 
 
 class Extras(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +74,7 @@ def model_of(
 def model_of_data(record: Data, settings: Data, now: float, extras: Extras | None = None) -> Model:
     """The same of a record and settings as they are stored.
 
-    Raises msgspec.ValidationError, KeyError, TypeError, ValueError or AttributeError for what is no record.
+    Raises one of NO_RECORD for what is no record.
     """
     identity, usage = record.get("identity"), record.get("usage")
     more = extras or Extras()
