@@ -12,6 +12,7 @@ from smartlic_client.errands import Settings
 from smartlic_client.errors import CallerError, problem
 from smartlic_client.protocol.identity import Udi, printable, software_id
 from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.signing import load_key
 from smartlic_client.store import Store
 
 __all__ = ["DEFAULT_SOFTWARE_ID", "NO_DEVICE", "DeviceFolder", "Keeping", "MemoryFolder"]
@@ -96,10 +97,12 @@ class DeviceFolder:
         lock = store.locked(timeout=lock_timeout)
         lock.__enter__()
         try:
-            return cls(store, lock)
+            opened = cls(store, lock)
+            _check_keys(opened.record, folder)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
+        return opened
 
     @classmethod
     def peek(cls, folder: Path) -> tuple[Record, Settings]:
@@ -127,6 +130,17 @@ class DeviceFolder:
         if self._lock is not None:
             self._lock.__exit__(None, None, None)
             self._lock = None
+
+
+def _check_keys(record: Record, folder: Path) -> None:
+    """Keys that are none come from a support bundle, where they are taken out: nothing could be signed."""
+    known = (record.identity, record.usage.identity if record.usage is not None else None)
+    for pem in (record.new_key, *(identity.key for identity in known if identity is not None)):
+        try:
+            if pem is not None:
+                load_key(pem)
+        except ValueError:
+            raise NOT_A_RECORD(folder=str(folder), why="a private key in it is none") from None
 
 
 def _store(folder: Path) -> Store:

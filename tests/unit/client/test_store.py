@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smartlic_client.errors import BusyError, CallerError
+from smartlic_client.folders import DEFAULT_SOFTWARE_ID, DeviceFolder
+from smartlic_client.protocol.identity import Udi
 from smartlic_client.store import Store, default_root, device_folder, list_devices
 
 OLD = {"sequence": 1}
@@ -180,6 +182,38 @@ def test_a_damaged_file_is_set_aside(store: Store, content: bytes) -> None:
         assert store.load() is None
     save(store, NEW)
     assert store.load() == NEW
+
+
+def test_a_file_cut_short_at_every_byte_is_set_aside(tmp_path: Path) -> None:
+    """A real device's file: no beginning of it is a device, and each is kept; the whole one is it."""
+    DeviceFolder.create(tmp_path / "x", Udi(pid="P", sn="1"), DEFAULT_SOFTWARE_ID, "annanr-39")
+    store = Store(tmp_path / "x")
+    record, _ = DeviceFolder.peek(store.folder)
+    content = store.path.read_bytes()
+    for end in range(len(content.rstrip())):
+        store.path.write_bytes(content[:end])
+        with pytest.raises(CallerError) as caught:
+            DeviceFolder.peek(store.folder)
+        assert caught.value.code == "store-damaged"
+        aside = Path(caught.value.context["aside"])
+        assert aside.stat().st_size == end
+        aside.unlink()
+    store.path.write_bytes(content)
+    assert DeviceFolder.peek(store.folder)[0] == record
+
+
+def test_a_save_that_was_cut_off_at_every_byte_leaves_the_former_state(store: Store) -> None:
+    """A half of the next state lies beside the file, of any length: it is passed over and written anew."""
+    save(store, NEW)
+    half = store.path.read_bytes()
+    save(store, OLD)
+    beside = store.path.with_name("device.json.new")
+    for end in range(len(half) + 1):
+        beside.write_bytes(half[:end])
+        assert store.load() == OLD
+    save(store, NEW)
+    assert store.load() == NEW
+    assert not beside.exists()
 
 
 def test_a_newer_version_is_left_alone(store: Store) -> None:

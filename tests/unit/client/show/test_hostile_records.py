@@ -72,6 +72,22 @@ def test_what_is_no_record_is_a_validation_error() -> None:
     assert taken > 100
 
 
+def test_a_device_whose_key_was_taken_out_is_not_opened(tmp_path: Path) -> None:
+    """A file out of a support bundle: it can be looked at, and is not used."""
+    Device.create(tmp_path / "x", Udi(pid="P", sn="1"))
+    file = tmp_path / "x" / "device.json"
+    stored = json.loads(file.read_text())
+    stored["state"]["record"] |= rich("LICENSE_USAGE")
+    stored["state"]["record"]["usage"]["identity"]["key"] = "(removed)"
+    file.write_text(json.dumps(stored))
+    smartlic = inside("smartlic", tmp_path)
+    assert smartlic.run("show", "status").returncode == 0
+    before = file.read_bytes()
+    for words in (["sync"], ["report"], ["privacy", "all"]):
+        assert_error(smartlic.run(*words), "device-unreadable", 1)
+    assert file.read_bytes() == before
+
+
 @pytest.mark.parametrize("field", ["report_id", "count"])
 def test_a_file_that_was_changed_by_hand(tmp_path: Path, field: str) -> None:
     """`show` says that it cannot be read, also where the agent would take it; there is no traceback."""
