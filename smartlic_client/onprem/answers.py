@@ -80,6 +80,7 @@ MAYBE_DONE = problem(
 )
 
 _MOST_SAID: Final = 300
+_WORDS: Final = ("statusMessage", "error_description", "message", "error")
 _FAILED: Final = ("ERROR", "FAILED", "FAILURE")
 
 
@@ -117,13 +118,13 @@ def refusal(answer: HttpAnswer, there: Destination, what: str) -> Refusal | None
     if status == 429:
         return Refusal(_made(_RATE_LIMITED, there, answer.retry_after, **facts), undone=True)
     if status in (502, 503, 504):
-        undone = status == 503 or (status == 502 and bool(told))
+        undone = status == 503 or (status == 502 and _is_of_api(told))
         return Refusal(_made(server_unavailable, there, answer.retry_after, **facts), undone)
     if 300 <= status < 400:
         return Refusal(_made(_REDIRECTED, there, location=answer.location[:500], **facts), undone=True)
     if status >= 500 or status < 200:
         return Refusal(_made(http_error, there, **facts), undone=False)
-    if not told and status not in (401, 403):
+    if not _is_of_api(told) and status not in (401, 403):
         kind = answer.content_type or "no content type"
         return Refusal(unreadable(there, f"it is HTTP {status} with {kind}, and no error of the API"), True)
     return Refusal(_made(_BY_STATUS.get(status, _REFUSED), there, **facts), undone=True)
@@ -134,10 +135,15 @@ _BY_STATUS: Final = {401: _FORBIDDEN, 403: _FORBIDDEN, 404: _NOT_FOUND}
 
 def said(told: Mapping[str, Any]) -> str:
     """What an error says in its own words, on one line. RFC 6749, section 5.2, has other names for it."""
-    for name in ("statusMessage", "error_description", "message", "error"):
+    for name in _WORDS:
         if words := _line(told.get(name)):
             return words.rstrip(".")
     return "it does not say why"
+
+
+def _is_of_api(told: Mapping[str, Any]) -> bool:
+    """Whether it has the form of the API's errors, and not that of a page or of something in between."""
+    return any(isinstance(told.get(name), str) for name in ("status", *_WORDS))
 
 
 def _object(answer: HttpAnswer) -> Mapping[str, Any]:

@@ -121,7 +121,7 @@ def test_what_a_new_token_is_refused_for_is_refused(kind: str, status: str) -> N
     [
         {"error": "invalid_client", "error_description": f"no client {SECRET} here"},
         {"status": "ERROR", "statusMessage": "unknown client"},
-        {"code": 5},
+        {"error": "invalid_client"},
     ],
 )
 def test_a_client_that_is_refused(kind: str, status: str, body: Any) -> None:
