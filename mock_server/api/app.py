@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -24,7 +25,7 @@ from mock_server.api.documents import Documents
 from mock_server.api.limits import RateLimit
 from mock_server.api.permissions import Caller
 from mock_server.api.routes import ROUTES
-from mock_server.errors import SmartlicError
+from mock_server.errors import CommunicationError, SmartlicError
 from mock_server.serving import Serving
 from mock_server.web.asgi import ClientGone, Receive, Scope, Send, raw_path
 
@@ -118,11 +119,13 @@ class ApiEndpoint:
         # It may have ended, or this node's time, while the body came.
         call = self._admitted(route, scope)
         asked = reading.shaped(said, route.takes)
-        result = await route.run(call, asked)
+        with _told_if_maybe_done(route):
+            result = await route.run(call, asked)
         if isinstance(result, Listing) and result.is_long:
             return StreamingResponse(_pieces(call.serving, result), media_type=_JSON, headers=_HEADERS)
         content = _whole(result)
-        await call.serving.ledger.settled()
+        with _told_if_maybe_done(route, done=True):
+            await call.serving.ledger.settled()
         return Response(content, media_type=_JSON, headers=_HEADERS)
 
     def _admitted(self, route: Route, scope: Scope) -> Call:
@@ -149,6 +152,17 @@ class _Endpoint:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         response = await self._handle(self._routes[method], scope, receive)
         await response(scope, receive, send)
+
+
+@contextmanager
+def _told_if_maybe_done(route: Route, done: bool = False) -> Iterator[None]:
+    """A change that is `done`, or may be on the other server's disk, gets no 503, which is sent again."""
+    try:
+        yield
+    except CommunicationError as error:
+        if route.changes and (done or error.context.get("kept") == "unknown"):
+            raise problems.OUTCOME_UNKNOWN() from error
+        raise
 
 
 def _whole(result: Result) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mock_server.api.permissions import Caller
-from mock_server.api.shapes import SUCCESS, Nothing, Page
+from mock_server.api.shapes import SUCCESS, Done, NewIdToken, Nothing, Page
 from mock_server.control import perform
 from mock_server.control.forms import Answer
 from mock_server.domain.state import State
@@ -86,6 +86,11 @@ class Route:
     takes: type[msgspec.Struct] = Nothing
     errors: Sequence[int] = ()
     public: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether it must not be done twice. (An access token whose answer is lost does no harm.)"""
+        return self.gives in (Done, NewIdToken)
 
 
 def page(asked: Page, rows: Sequence[Any]) -> Sequence[Any]:

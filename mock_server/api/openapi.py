@@ -36,7 +36,7 @@ _MEANING: Final = {
     413: "The body is longer than 1 MiB.",
     415: "The body is no JSON object and no form.",
     429: "Too many calls; Retry-After says when the next one may come.",
-    500: "A defect of the server.",
+    500: "A defect of the server, or a change of which it is not known whether it is made.",
     502: "The server has just been started; Retry-After says when to ask again.",
     503: "The server is not Active just now, or cannot keep this; Retry-After says when to ask again.",
 }

@@ -125,6 +125,12 @@ ID_TOKEN_UNKNOWN = problem(
     "The virtual account {virtual_account!r} has no such ID token: number {place} of the list.",
     "Give whole tokens, or the tokenId that the list of tokens has.",
 )
+OUTCOME_UNKNOWN = problem(
+    "outcome-unknown",
+    CommunicationError,
+    "This server stopped serving while it did this: whether it is done is not known.",
+    "Look whether it is done before you ask again.",
+)
 INTERNAL = problem(
     "api-defect",
     CommunicationError,
@@ -152,6 +158,7 @@ STATUS: Final[Mapping[str, int]] = {
     DEVICE_AMBIGUOUS.code: 409,
     ID_TOKEN_UNKNOWN.code: 404,
     INTERNAL.code: 500,
+    OUTCOME_UNKNOWN.code: 500,  # 503 would say that it was not done
     # Of the domain: what is not there, and what does not go now.
     "account-unknown": 404,
     "virtual-account-unknown": 404,

@@ -207,7 +207,9 @@ class ClusterLedger:
         while self._waiters and self._waiters[0][2] < now:
             future = heapq.heappop(self._waiters)[3]
             if not future.done():
-                future.set_exception(FLUSH_FAILED(detail="the disks of both did not answer", retry_after=1))
+                future.set_exception(
+                    FLUSH_FAILED(detail="the disks of both did not answer", retry_after=1, kept="unknown")
+                )
 
     # --- inside
 

@@ -71,7 +71,7 @@ class KeyLedger(Ledger):
         await super().settled(index)
         self.waits += 1
         if self.failing:
-            raise NOT_ACTIVE(node="primary", state="Standby", retry_after=1)
+            raise NOT_ACTIVE(node="primary", state="Standby", retry_after=1, kept="unknown")
 
     def key(self, name: str) -> bytes:
         return self.keys[name]

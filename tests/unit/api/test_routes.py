@@ -292,6 +292,19 @@ def test_nothing_leaves_before_it_is_safe(front: Front) -> None:
     assert front.get(f"{LAB}/virtual-accounts").status == 503
 
 
+def test_a_change_that_may_be_made_is_not_refused_with_503(front: Front) -> None:
+    """503 says that it was not made, and is sent again. Where the disks did not answer it is 500 with a code
+    of its own; a question stays 503, whatever its method."""
+    front.ledger.failing = True
+    answer = front.call("POST", f"{LAB}/virtual-accounts", {"name": "New"})
+    assert (answer.status, answer.code) == (500, "outcome-unknown")
+    assert "retry-after" not in answer.headers
+    assert "New" in front.state.accounts["Lab"].virtual_accounts
+    assert front.call("POST", f"{LAB}/licenses", {}).status == 503
+    front.ledger.failing, front.active = False, None
+    assert front.call("POST", f"{LAB}/virtual-accounts", {"name": "Newer"}).status == 503
+
+
 def test_the_dispatch_takes_what_is_the_apis() -> None:
     """Its own paths with and without /backend, and nothing of the pages."""
     ours = ["/api/v1/x", "/oauth/token", "/openapi.json", "/api-docs", "/api-docs/start.js"]
