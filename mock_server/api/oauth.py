@@ -10,7 +10,7 @@ from mock_server.api.calls import Call, Route
 from mock_server.api.problems import WRONG_GRANT, WRONG_PASSWORD
 from mock_server.api.shapes import AccessTokenRequest, Bearer
 from mock_server.domain import api_clients
-from mock_server.domain.state import ApiClient, User
+from mock_server.domain.state import ApiClient, PasswordHash, State, User
 
 __all__ = ["ROUTES"]
 
@@ -26,14 +26,20 @@ async def token(call: Call, asked: AccessTokenRequest) -> Bearer:
 
 async def _for_password(call: Call, asked: AccessTokenRequest) -> Bearer:
     """A client that comes with it has to be right too, and its account is the scope then."""
-    name, password = asked.username, asked.password
-    user = await asyncio.to_thread(permissions.right_password, call.state, name, password)
+    state, name, password = call.state, asked.username, asked.password
+    before = _password(state, name)
+    user = await asyncio.to_thread(permissions.right_password, state, name, password)
     client = None
     if asked.client_id:
         client = permissions.right_secret(call.state, asked.client_id, asked.client_secret)
-    if call.state.users.get(name) != user:
-        raise WRONG_PASSWORD()  # removed, or with a new password, while this one was looked at
+    if _password(call.state, name) != before:
+        raise WRONG_PASSWORD()  # another one came, or the user went, while this one was looked at
     return await _issued(call, client, user)
+
+
+def _password(state: State, name: str) -> PasswordHash | None:
+    user = state.users.get(name)
+    return user.password if user else None
 
 
 async def _issued(call: Call, client: ApiClient | None, user: User | None) -> Bearer:

@@ -1,7 +1,8 @@
 """Who may do what. Each function is one check; it raises, or gives what is allowed.
 
-1. Every call but the one for an access token bears a token that this server has given out (`known`),
-   that has not expired (`fresh`), and whose user is still there with the same password (`still_theirs`).
+1. Every call but the one for an access token bears a token (`bearer_of`) that this server has given out and
+   not revoked (`known`), and that has not expired (`fresh`). One whose client or user is gone, or has another
+   secret or password, is revoked by that.
 2. A client sees its own local account and no other (`own_account`, `visible`); a user sees all, since either
    role of users is for all accounts (`domain.state.UserRole`).
 3. What is done in a virtual account is done to what lies in it (`device_there`, `token_there`).
@@ -30,7 +31,6 @@ __all__ = [
     "own_account",
     "right_password",
     "right_secret",
-    "still_theirs",
     "token_there",
     "visible",
 ]
@@ -59,7 +59,6 @@ def caller_of(state: State, text: str, now: float) -> Caller:
     """Whoever bears the access token, if they may still come in."""
     token = known(state, text)
     fresh(token, now)
-    still_theirs(state, token)
     client = state.api_clients.get(token.client_id)
     return Caller(f"{token.client_id} {token.user}", name_of(client, token.user), token.account)
 
@@ -79,14 +78,6 @@ def known(state: State, text: str) -> AccessToken:
 def fresh(token: AccessToken, now: float) -> None:
     if now >= token.expires_at:
         raise problems.TOKEN_EXPIRED()
-
-
-def still_theirs(state: State, token: AccessToken) -> None:
-    """A user who was removed, or has another password, begins anew."""
-    if token.user:
-        user = state.users.get(token.user)
-        if user is None or users.stamp(user) != token.stamp:
-            raise problems.TOKEN_UNKNOWN()
 
 
 def own_account(caller: Caller, account: str) -> None:

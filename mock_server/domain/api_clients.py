@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mock_server.domain import accounts, events, problems, users
+from mock_server.domain import accounts, events, problems
 from mock_server.domain.state import AccessToken, ApiClient, State, User
 
 __all__ = [
@@ -100,7 +100,6 @@ def issue(
         account=client.account if client else None,
         issued_at=now,
         expires_at=now + LIFE,
-        stamp=users.stamp(user) if user else "",
     )
     who = token.user or (client.name if client else "")
     gone = list(_outlived(state, token, now))

@@ -303,7 +303,7 @@ class ApiClient(msgspec.Struct, kw_only=True):
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     """Kept under the hash of its text. `client_id`, `user`: whose it is; each may be empty.
 
-    `account`: the only one that it opens; None: what the user may see. `stamp`: users.stamp of its user.
+    `account`: the only one that it opens; None: what the user may see.
     """
 
     client_id: str
@@ -311,7 +311,6 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     account: str | None
     issued_at: float
     expires_at: float
-    stamp: str = ""
 
 
 def pool_key(account: str, virtual_account: str, tag: str) -> str:

@@ -203,7 +203,6 @@ access_tokens = st.builds(
     account=st.none() | texts,
     issued_at=times,
     expires_at=times,
-    stamp=texts,
 )
 passwords = st.builds(PasswordHash, salt=st.binary(max_size=16), cost=counts, digest=st.binary(max_size=32))
 users = st.builds(
