@@ -118,7 +118,7 @@ def _struct(said: Mapping[str, Any], form: inspect.StructType, where: str) -> Ra
         name = field.encode_name
         value = said.get(name)
         at = f"{where}{name}"
-        if value is None or (isinstance(value, str) and not value.strip()):
+        if _missing(value, field.type):
             if field.required:
                 raise BAD_VALUE(field=at, why="it is missing")
             continue
@@ -126,12 +126,27 @@ def _struct(said: Mapping[str, Any], form: inspect.StructType, where: str) -> Ra
     return plain
 
 
-def _value(value: Any, kind: inspect.Type, at: str) -> Any:
+def _missing(value: Any, kind: inspect.Type) -> bool:
+    """Null and empty texts; the word null where a form says that there is no number."""
+    if not isinstance(value, str):
+        return value is None
+    text = value.strip()
+    return not text or (text == "null" and not isinstance(_bare(kind), inspect.StrType | inspect.ListType))
+
+
+def _bare(kind: inspect.Type) -> inspect.Type:
+    """The type without what is said about it, and without None."""
     match kind:
         case inspect.Metadata(type=inner):
-            return _value(value, inner, at)
+            return _bare(inner)
         case inspect.UnionType(types=types):
-            return _value(value, next(one for one in types if not isinstance(one, inspect.NoneType)), at)
+            return _bare(next(one for one in types if not isinstance(one, inspect.NoneType)))
+        case _:
+            return kind
+
+
+def _value(value: Any, kind: inspect.Type, at: str) -> Any:
+    match _bare(kind):
         case inspect.IntType():
             return _whole(value, at)
         case inspect.FloatType():
@@ -140,11 +155,11 @@ def _value(value: Any, kind: inspect.Type, at: str) -> Any:
             return [_value(one, item, f"{at}[{place}]") for place, one in enumerate(_list(value, at))]
         case inspect.LiteralType(values=values):
             return _word(value, values)
-        case inspect.StructType():
+        case inspect.StructType() as form:
             value = _inner_json(value)
             if not isinstance(value, dict):
                 raise BAD_VALUE(field=at, why="it is no object")
-            return _struct(value, kind, f"{at}.")
+            return _struct(value, form, f"{at}.")
         case _:
             return value
 
@@ -171,10 +186,10 @@ def _number(value: Any, at: str) -> float:
 
 
 def _word(value: Any, values: tuple[Any, ...]) -> Any:
-    """One of some words, whatever its case; yes and no where the words are Allowed and Not Allowed."""
-    if isinstance(value, bool):
-        return "Allowed" if value else "Not Allowed"
-    text = value.strip().lower() if isinstance(value, str) else None
+    """One of some words, whatever its case; true and false where they are Allowed and Not Allowed."""
+    text = str(value).strip().lower() if isinstance(value, str | bool) else None
+    if "Allowed" in values and text in ("true", "false"):
+        return "Allowed" if text == "true" else "Not Allowed"
     return next((one for one in values if str(one).lower() == text), value)
 
 

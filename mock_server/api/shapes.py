@@ -135,7 +135,7 @@ class Nothing(_Wire, kw_only=True):
 
 
 class AccessTokenRequest(_Wire, rename=None, kw_only=True):
-    grant_type: Annotated[str, Meta(extra_json_schema={"enum": ["client_credentials", "password"]})] = ""
+    grant_type: Annotated[str, _schema({"enum": ["client_credentials", "password"]}, null=False)]
     client_id: AnyText = ""
     client_secret: AnyText = ""
     username: AnyText = ""
@@ -170,7 +170,11 @@ class NewIdTokenRequest(_Wire, kw_only=True):
 class TokensToRevoke(_Wire, kw_only=True):
     """Whole tokens, or the `tokenId` of each."""
 
-    tokens: Annotated[list[str], _schema(_NAMES, {"type": "string", "minLength": 1}, null=False)]
+    tokens: Annotated[
+        list[str],
+        Meta(min_length=1),
+        _schema({"type": "array", "items": _SAID, "minItems": 1}, _SAID, null=False),
+    ]
 
 
 class LicenseTransfer(_Wire, kw_only=True):

@@ -13,6 +13,7 @@ import time
 from email.utils import formatdate
 from typing import Any
 
+import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -28,32 +29,43 @@ KEEP_ALIVE = 75
 HANDSHAKE_TIMEOUT = 10.0
 _READ = 256 << 10  # the end of another request may come in the same read
 
-_REFUSED = b'{"status":"ERROR","code":"not-active","statusMessage":"This server is not Active just now."}'
-_REFUSED_START = {
-    "type": "http.response.start",
-    "status": 503,
-    "headers": [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(_REFUSED)).encode()),
-        (b"retry-after", b"1"),
-        (b"connection", b"close"),
-    ],
-}
+
+class Refusal:
+    """A whole answer of a server that does not serve."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        said = {"status": "ERROR", "code": code, "statusMessage": sentence, "mend": "Ask again in a second."}
+        body = msgspec.json.encode(said)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"retry-after", b"1"),
+            (b"connection", b"close"),
+        ]
+        self.messages = (
+            {"type": "http.response.start", "status": status, "headers": headers},
+            {"type": "http.response.body", "body": body},
+        )
+
+
+NOT_ACTIVE = Refusal(503, "not-active", "This server is not Active just now.")
+BOOTING = Refusal(502, "booting", "This server has just been started, and does not serve yet.")
+"""Of the pages and the REST API, like that of a web server in front of them that is up first."""
 
 
 class Gate:
-    """In front of the applications: shut, all get 503 with Retry-After (rule 5); it counts who is inside."""
+    """In front of the applications: shut, all get a refusal (rule 5); it counts who is inside."""
 
     def __init__(self) -> None:
         self.open = False
         self.inside = 0
         self._empty: asyncio.Event | None = None
 
-    def wrap(self, app: ASGIApp) -> ASGIApp:
+    def wrap(self, app: ASGIApp, refusal: Refusal = NOT_ACTIVE) -> ASGIApp:
         async def guarded(scope: Any, receive: Any, send: Any) -> None:
             if not self.open:
-                await send(_REFUSED_START)
-                await send({"type": "http.response.body", "body": _REFUSED})
+                for message in refusal.messages:
+                    await send(message)
                 return
             self.inside += 1
             try:

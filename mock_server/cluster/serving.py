@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mock_server.cluster.config import ClusterConfig, Layout, peer_of
 from mock_server.cluster.decide import VIP_PATIENCE
-from mock_server.cluster.listeners import Gate
+from mock_server.cluster.listeners import BOOTING, NOT_ACTIVE, Gate
 from mock_server.cluster.machine import ASGIApp, Service
 from mock_server.cluster.processes import read_node_file
 from mock_server.cluster.world import Listening, Port, World
@@ -71,6 +71,7 @@ class Serving:
         self._ports: list[Port] = []  # of the VIP, which listen already
         self._vip: _Open | None = None
         self._own: _Open | None = None
+        self._has_served = False
 
     async def take_vip(self) -> None:
         """Listen on the VIP's device port, then on its GUI port. Connections wait in the kernel's queue."""
@@ -129,11 +130,12 @@ class Serving:
 
     def _make(self) -> _Open:
         gate, world, service = Gate(), self._world, self._service
+        refusal = NOT_ACTIVE if self._has_served else BOOTING
         return _Open(
             gate,
             [
                 world.listener(gate.wrap(service.device_app()), service.device_tls()),
-                world.listener(gate.wrap(service.gui_app()), service.gui_tls()),
+                world.listener(gate.wrap(service.gui_app(), refusal), service.gui_tls()),
             ],
         )
 
@@ -142,7 +144,7 @@ class Serving:
         self._own = self._make()
         for listener, port in zip(self._own.listeners, (own.device_port, own.gui_port), strict=True):
             await listener.serve(self._world.bind(own.host, port, ours=self._ours()))
-        self._own.gate.open = True
+        self._own.gate.open = self._has_served = True
 
     def _ours(self) -> Iterable[int]:
         node = read_node_file(self._layout.node_json(peer_of(self._me)))

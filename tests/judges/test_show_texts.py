@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from smartlic_client.show import commands
+from tests.judges.environments import programs
 from tests.judges.show_expected import LIMITS, expected
 from tests.judges.show_reader import GENIE, NTC
 from tests.unit.client.show.states import STATES
@@ -27,23 +27,6 @@ PARSERS = [*(f"genie {command}" for command in GENIE), *NTC]
 Answers = dict[str, dict[str, dict[str, Any]]]
 
 
-def _python() -> str:
-    """The interpreter of the parsers' environment, made where it is missing; skips where it cannot be."""
-    home = Path(sys.prefix)
-    folder = home.with_name(f"{home.name}-parsers")
-    python, made = folder / "bin" / "python", folder / "made"
-    if made.exists() and made.read_text() == "\n".join(NEEDED):
-        return str(python)
-    try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *NEEDED]
-        subprocess.run(install, check=True, capture_output=True, timeout=700)
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"the public parsers cannot be installed: {str(error)[:200]}")
-    made.write_text("\n".join(NEEDED))
-    return str(python)
-
-
 @pytest.fixture(scope="module")
 def answers(request: pytest.FixtureRequest) -> Iterator[Answers]:
     """What each parser read of each state; the table of it is printed in the end."""
@@ -53,7 +36,7 @@ def answers(request: pytest.FixtureRequest) -> Iterator[Answers]:
     }
     reader = Path(__file__).with_name("show_reader.py")
     done = subprocess.run(
-        [_python(), str(reader)],
+        [str(programs("parsers", NEEDED) / "python"), str(reader)],
         input=json.dumps(texts),
         capture_output=True,
         text=True,
@@ -132,7 +115,7 @@ def test_the_parsers_can_say_no(answers: Answers) -> None:
     other = {command: text.replace("Count: 3", "Count: 4") for command, text in texts.items()}
     reader = Path(__file__).with_name("show_reader.py")
     done = subprocess.run(
-        [_python(), str(reader)],
+        [str(programs("parsers", NEEDED) / "python"), str(reader)],
         input=json.dumps({"other": other}),
         capture_output=True,
         text=True,

@@ -98,7 +98,7 @@ def test_a_field_that_cannot_be_is_named(front: Front, path: str, said: object, 
 @pytest.mark.parametrize(
     ("said", "code", "word"),
     [
-        ({}, "wrong-grant", "unsupported_grant_type"),
+        ({}, "bad-value", "invalid_request"),
         ({"grant_type": "authorization_code"}, "wrong-grant", "unsupported_grant_type"),
         ({"grant_type": "x" * 10_000}, "wrong-grant", "unsupported_grant_type"),
         ({"grant_type": 5}, "bad-value", "invalid_request"),

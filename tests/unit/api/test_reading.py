@@ -15,6 +15,7 @@ from mock_server.api import reading
 from mock_server.api.shapes import (
     LicensesToTransfer,
     NewIdTokenRequest,
+    NewVirtualAccount,
     Page,
     TokensToRevoke,
     VirtualAccountsPage,
@@ -152,3 +153,11 @@ def test_any_body_is_read_or_refused(raw: bytes, kind: str) -> None:
         reading.shaped(found, VirtualAccountsPage)
     except SmartlicError as error:
         assert error.code in ("body-unreadable", "body-unknown", "bad-value")
+
+
+def test_null_is_a_name_and_no_number() -> None:
+    """A form writes null where there is no number; a virtual account may be called so all the same."""
+    said = as_form({"limit": "null", "offset": "null", "virtualAccounts": "null"})
+    assert reading.shaped(said, VirtualAccountsPage) == VirtualAccountsPage(virtual_accounts=["null"])
+    assert reading.shaped({"name": "null"}, NewVirtualAccount).name == "null"
+    assert reading.shaped({"exportControlled": "null"}, NewIdTokenRequest).export_controlled == "Not Allowed"

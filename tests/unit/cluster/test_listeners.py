@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from mock_server.cluster import identity, listeners
-from mock_server.cluster.listeners import MAX_HEAD, Gate, Listener
+from mock_server.cluster.listeners import BOOTING, MAX_HEAD, Gate, Listener
 from mock_server.cluster.sockets import bind, holder, spell
 from smartlic_client.errors import SmartlicError
 
@@ -113,6 +113,22 @@ def test_rule_5_before_the_gate_is_open_it_is_503_with_retry_after() -> None:
         gate.open = True
         answer, writer = await ask(port)
         assert answer.startswith(b"HTTP/1.1 200")
+        writer.close()
+        listener.abort()
+
+    run(scenario)
+
+
+def test_a_server_that_boots_says_502_with_retry_after() -> None:
+    """What is asked of the pages and the REST API while they are not there yet, for the first time."""
+
+    async def scenario() -> None:
+        listener = Listener(Gate().wrap(app, BOOTING), None)
+        port = await opened(listener)
+        answer, writer = await ask(port)
+        assert answer.startswith(b"HTTP/1.1 502")
+        assert b"retry-after: 1\r\n" in answer
+        assert b'"code":"booting"' in answer
         writer.close()
         listener.abort()
 
