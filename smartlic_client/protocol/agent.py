@@ -243,7 +243,7 @@ class Agent:
         if self.record.usage is None:
             raise errors.NO_POLICY()
         result = usage_file.read_acknowledgement(data, self.record, anchors, now)
-        usage.acknowledged(self._machine, result, now)
+        usage.imported(self._machine, result, now)
 
     def configure(
         self,

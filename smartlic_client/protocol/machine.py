@@ -27,6 +27,7 @@ from smartlic_client.protocol.record import (
     Attempts,
     Entitlement,
     Identity,
+    Imported,
     Note,
     Record,
 )
@@ -235,8 +236,15 @@ class Machine:
         del history[:-MAX_HISTORY]
 
     def note(self, request: Request, outcome: str, now: float) -> None:
+        self._keep(Note(now, request_type(request), request.message_id, outcome[:64]))
+
+    def imported(self, kind: Imported, now: float) -> None:
+        """Something came in a file."""
+        self._keep(Note(now, kind, "", "OK"))
+
+    def _keep(self, note: Note) -> None:
         notes = self.record.notes
-        notes.append(Note(now, request_type(request), request.message_id, outcome[:64]))
+        notes.append(note)
         del notes[:-MAX_NOTES]
 
     def take_logs(self) -> list[Logged]:

@@ -21,6 +21,7 @@ __all__ = [
     "Attempts",
     "Entitlement",
     "Identity",
+    "Imported",
     "KeptReport",
     "LicenseKind",
     "Note",
@@ -34,6 +35,9 @@ __all__ = [
 MAX_HISTORY = 16
 MAX_NOTES = 8
 
+
+Imported = Literal["RUM ACK", "POLICY"]
+"""What comes in files, in the words of `show license history message`."""
 
 LicenseKind = Literal["unenforced-perpetual", "unenforced-subscription", "enforced", "export"]
 
@@ -84,7 +88,7 @@ class Attempts(msgspec.Struct, kw_only=True, gc=False):
 class Note(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that was answered, or could not be: for `show license history message`.
 
-    `outcome`: the answer's status, or the code of what came instead.
+    `request_type`: or what was imported. `outcome`: the answer's status, or the code of what came instead.
     """
 
     at: float
@@ -138,6 +142,8 @@ class Usage(msgspec.Struct, kw_only=True):
     close_at: float = 0.0
     required_at: float | None = None
     acknowledged_at: float | None = None
+    # Of the last file with reports.
+    saved_at: float | None = None
     warned: float | None = None
     numbered: int = 0
     open: dict[str, OpenReport] = msgspec.field(default_factory=dict)

@@ -231,6 +231,16 @@ def acknowledged(machine: Machine, result: LicenseUsageResult, now: float) -> No
     usage.reports = [kept for kept in usage.reports if kept.report_id not in gone]
 
 
+def imported(machine: Machine, result: LicenseUsageResult, now: float) -> None:
+    """An acknowledgement that came in a file."""
+    usage = machine.record.usage
+    former = None if usage is None else usage.policy
+    machine.imported("RUM ACK", now)
+    acknowledged(machine, result, now)
+    if usage is not None and usage.policy != former:
+        machine.imported("POLICY", now)
+
+
 def saved_reports(record: Record, now: float) -> bytes:
     """A file of the `off` transport: the reports that are not acknowledged, oldest first, as many as one
     holds. They stay until they are acknowledged."""
@@ -247,6 +257,8 @@ def saved_reports(record: Record, now: float) -> bytes:
         waiting.append(kept)
     for kept in waiting:
         step(kept, ReportEvent.SAVED)
+    if usage is not None:
+        usage.saved_at = now
     return usage_file.pack(record, [kept.text for kept in waiting], now)
 
 

@@ -30,6 +30,7 @@ _KINDS: Final = {
     "enforced": ("enforced", "perpetual"),
     "export": ("export", "perpetual"),
 }
+_IMPORTED: Final = ("RUM ACK", "POLICY")
 _REGISTRATION: Final = {
     "export_controlled_allowed": "export_controlled_allowed",
     "smart_account": "smart_account",
@@ -54,7 +55,6 @@ class Extras(msgspec.Struct, frozen=True, kw_only=True):
 
     members: Sequence[Member] = ()
     statistics: Mapping[str, Statistic] = {}
-    last_file_write: float | None = None
 
 
 def model_of(
@@ -95,7 +95,7 @@ def model_of_data(record: Data, settings: Data, now: float, extras: Extras | Non
         },
         "message_version": record.get("protocol_version", "1.3"),
         "messages": [
-            {"at": at, "kind": kind, "id": message_id, "outcome": outcome}
+            {"at": at, "kind": kind, "id": message_id, "outcome": outcome, "imported": kind in _IMPORTED}
             for at, kind, message_id, outcome in record.get("notes", ())
         ],
         "events": [
@@ -107,7 +107,7 @@ def model_of_data(record: Data, settings: Data, now: float, extras: Extras | Non
         "statistics": more.statistics,
     }
     if usage is not None:
-        shown |= _using_policy(usage, more)
+        shown |= _using_policy(usage)
     return msgspec.convert(shown, Model)
 
 
@@ -121,7 +121,7 @@ def _transport(record: Data, settings: Data) -> Data:
 
 
 # ---- Using Policy -----------------------------------------------------------------------------------------
-def _using_policy(usage: Data, more: Extras) -> dict[str, Any]:
+def _using_policy(usage: Data) -> dict[str, Any]:
     policy, reporting = usage["policy"], usage.get("reporting") or {}
     identity = usage.get("identity") or {}
     heard = [at for at in (usage.get("trusted_at"), reporting.get("succeeded")) if at is not None]
@@ -141,7 +141,7 @@ def _using_policy(usage: Data, more: Extras) -> dict[str, Any]:
             "next_ack_deadline": usage.get("required_at"),
             "next_push": usage.get("close_at") if reporting.get("next") is None else reporting["next"],
             "last_push": reporting.get("last"),
-            "last_file_write": more.last_file_write,
+            "last_file_write": usage.get("saved_at"),
         },
         "reports": [*map(_kept, usage.get("reports", ())), *map(_open, usage.get("open", {}).items())],
         # There is no registration, but the accounts that the trust code came from.

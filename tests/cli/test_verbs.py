@@ -177,6 +177,9 @@ def _carried(lab: Lab, folder: Path, saved: Path) -> None:
     assert (there["reports"], there["mode"], there["licenses"][0]["count"]) == (1, "SL Using Policy", 3)
     assert smartlic.json("report", "--import", str(ack))["acknowledged"] == 1
     assert smartlic.run("report", "--import", str(ack)).stdout == "Nothing new: acknowledged before\n"
+    past = smartlic.run("show", "license", "history", "message").stdout
+    assert "Import RUM ACK:\n  2 past Import messages\n" in past
+    assert "Last report file write: <none>" not in smartlic.run("show", "license", "status").stdout
     later = json.loads(json.loads(saved.read_text())["content"])["reports"]
     assert (
         smartlic.json("report", "--save", str(saved))["saved"] == len(later) == 1
