@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from smartlic_client.cli.api_client import CLIENT_HELP, SECRET_HELP, client_of
 from smartlic_client.cli.configuration import setting
 from smartlic_client.cli.output import note, say
 from smartlic_client.cli.resolve import resolve_option
@@ -94,13 +95,13 @@ def _remember_format(context: click.Context, _parameter: click.Parameter, value:
 )
 @click.option(
     "--api-client",
-    metavar="ID",
-    help="An API client of a local account: asks the server by its REST API about accounts and alerts.",
+    metavar="ID|@FILE",
+    help=f"Ask the server by its REST API about accounts and alerts. {CLIENT_HELP}",
 )
 @click.option(
     "--api-secret",
     metavar="-|FILE",
-    help="Its secret, from standard input or a file; or SMARTLIC_API_SECRET.",
+    help=SECRET_HELP,
 )
 @click.option("--api-url", metavar="URL", help="Where the REST API is: https://HOST:8443 of the target.")
 @click.option("--api-ca", metavar="FILE", help="The trust anchors of the REST API, if not those of --ca.")
@@ -294,7 +295,7 @@ def _api(
     return RestApi(
         given["api_url"] or api_at(targets),
         pem,
-        (given["api_client"], _secret(given["api_secret"])),
+        _client(given["api_client"], given["api_secret"]),
         policy=Policy.COMMON_NAME if policy is Policy.BOTH else policy,
         resolve={place: addresses[0] for place, addresses in resolve.items()},
         proxy=proxy,
@@ -302,13 +303,12 @@ def _api(
     )
 
 
-def _secret(given: str | None) -> Secret:
-    from smartlic_client.cli.api_client import secret_of
+def _client(client: str, secret: str | None) -> tuple[str, Secret]:
     from smartlic_client.errors import CallerError
     from smartlic_client.preflight.problems import CheckError
 
     try:
-        return secret_of(given)
+        return client_of(client, secret)
     except CallerError as error:
         raise CheckError(error.code, error.sentence, error.mend, error.context) from None
 
