@@ -162,11 +162,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerAlert(msgspec.Struct, frozen=True, kw_only=True):
-    """`severity`: Major, Minor or Informational."""
+    """`severity`: Major, Minor or Informational. `source`: what it is about."""
 
     severity: str
     kind: str
     message: str
+    source: str = ""
 
 
 class ServerAccount(msgspec.Struct, frozen=True, kw_only=True):

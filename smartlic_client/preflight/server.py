@@ -154,7 +154,9 @@ def _account(api: OnPremApi, account: Account) -> ServerAccount:
     with suppress(RefusedError) if not active else nullcontext():
         there = there or api.virtual_accounts(path)
         alerts = tuple(
-            ServerAlert(severity=each.severity, kind=each.message_type, message=each.message)
+            ServerAlert(
+                severity=each.severity, kind=each.message_type, message=each.message, source=each.source
+            )
             for each in islice(api.alerts(path, ()), _MOST_ALERTS)
         )
     names = tuple(each.name for each in there)

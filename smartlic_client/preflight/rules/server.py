@@ -62,7 +62,7 @@ alert = entry(
     "server",
     _WARNING,
     "The server has an alert",
-    seen="{account}: {kind} ({degree}): {message}",
+    seen="{account}: {degree}: {kind}{about}: {message}",
     expected="no alert",
     mend="See the alerts on the server's page; products register all the same, unless the "
     "alert says otherwise.",
@@ -102,5 +102,6 @@ def _alerts(label: str, account: ServerAccount) -> Iterator[Finding]:
     for place, each in enumerate(account.alerts[:_SHOWN], 1):
         severity = _WARNING if each.severity.casefold() == "major" else _INFORMATION
         facts = {"account": account.name, "kind": each.kind, "message": each.message}
+        about = f" ({each.source})" if each.source else ""
         where = f"{account.name}, alert {place}"
-        yield alert(label, severity=severity, at=where, degree=each.severity, **facts)
+        yield alert(label, severity=severity, at=where, degree=each.severity, about=about, **facts)
