@@ -6,14 +6,25 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import agent, bignode, cluster, durability, failover, fixtures, names, preflight, startup
+from benchmarks import (
+    agent,
+    bignode,
+    cluster,
+    durability,
+    failover,
+    fixtures,
+    names,
+    preflight,
+    rest,
+    startup,
+)
 from benchmarks.figures import machine
 
 
 def main() -> None:
     here = machine()
     print(f"{here['system']}, Python {here['python']}, {here['cores']} cores")
-    parts = (startup, agent, names, preflight, cluster, durability, failover, fixtures, bignode)
+    parts = (startup, agent, names, preflight, cluster, durability, failover, fixtures, bignode, rest)
     figures = [figure for part in parts for figure in part.measure()]
     for figure in figures:
         print(figure.line())

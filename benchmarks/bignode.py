@@ -24,8 +24,10 @@ from mock_server.journal import Head, Journal, next_row
 from smartlic_client.errors import CommunicationError
 from smartlic_client.protocol.messages import RegistrationResult
 
+__all__ = ["INSTANCES", "fill", "measure"]
+
 _ADDRESSES = Addresses("127.85.0.5", "127.85.0.10", "127.85.0.12")
-_INSTANCES = 100_000
+INSTANCES = 100_000
 _GROUP = 5_000
 _CLIENTS = 16
 _TURN = 400
@@ -39,20 +41,20 @@ def measure() -> list[Figure]:
             stage.ask("synchronize")
             client = Client(stage, "FIRST")
             client.register(client.prepare())
-        _fill(Layout(folder / "cluster"))
+        fill(Layout(folder / "cluster"))
         with raised_cluster(folder, _ADDRESSES) as stage:
             client = Client(stage)
             return [*_restart(stage, client), *_copy(stage, client)]
 
 
-def _fill(layout: Layout) -> None:
+def fill(layout: Layout) -> None:
     """Write so many registrations behind the one that is there; the other node's journal goes."""
     journal = Journal(layout.journal("primary"))
     machine = LicensingMachine()
     machine.load(journal.aggregates())
     like = _registration(journal)
     epoch, head = journal.read(journal.head.idx, 1)[0].epoch, journal.head
-    for first in range(0, _INSTANCES, _GROUP):
+    for first in range(0, INSTANCES, _GROUP):
         rows, touched = [], {}
         for number in range(first, first + _GROUP):
             payload = events.encode(_another(like, number))
@@ -123,7 +125,7 @@ def _restart(stage: Stage, client: Client) -> list[Figure]:
     stage.console(secondary, "ha_cluster_start")
     return [
         Figure(
-            f"restart of a node with {_INSTANCES} product instances to its first answer",
+            f"restart of a node with {INSTANCES} product instances to its first answer",
             took,
             10,
             "s",
