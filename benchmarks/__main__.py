@@ -13,6 +13,7 @@ from benchmarks import (
     durability,
     failover,
     fixtures,
+    fleet,
     names,
     preflight,
     rest,
@@ -24,7 +25,19 @@ from benchmarks.figures import machine
 def main() -> None:
     here = machine()
     print(f"{here['system']}, Python {here['python']}, {here['cores']} cores")
-    parts = (startup, agent, names, preflight, cluster, durability, failover, fixtures, bignode, rest)
+    parts = (
+        startup,
+        agent,
+        names,
+        preflight,
+        cluster,
+        durability,
+        failover,
+        fixtures,
+        bignode,
+        rest,
+        fleet,
+    )
     figures = [figure for part in parts for figure in part.measure()]
     for figure in figures:
         print(figure.line())

@@ -116,6 +116,11 @@ class Fleet:
         """Begin nothing more; what is under way ends, and is kept."""
         self._stop.set()
 
+    def due_now(self) -> int:
+        """How many devices are due, or not begun."""
+        now = self._environment.now()
+        return sum(at <= now for at, _ in self._due) + len(self._new) - self._begun
+
     async def run(self, *, once: bool = False) -> None:
         """Until `stop`; with `once` until each is registered or refused. Raises what hinders all."""
         self._read()

@@ -19,7 +19,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -50,6 +50,10 @@ _MOST_SHOWN = 100
 _NUMBER = re.compile(r"\{n(?::0([1-9]))?\}")
 
 
+Licenses: TypeAlias = tuple[tuple[str, Schedule], ...]
+"""Entitlement tags with what is used of them."""
+
+
 class Mistake(NamedTuple):
     line: int
     column: str
@@ -68,7 +72,7 @@ class Kind(msgspec.Struct, frozen=True):
     sn: str | None
     vid: str | None
     software: str
-    licenses: tuple[tuple[str, Schedule], ...]
+    licenses: Licenses
     count: int = 1
 
 
@@ -78,7 +82,7 @@ class Member(NamedTuple):
     name: str
     udi: Udi
     software: str
-    licenses: tuple[tuple[str, Schedule], ...]
+    licenses: Licenses
 
 
 class Inventory:
@@ -165,7 +169,7 @@ class _Reader:
         self._mistakes = mistakes
         self._names: dict[str, int] = {}
         self._udis: dict[str, int] = {}
-        self._shared: dict[tuple[tuple[str, Schedule], ...], tuple[tuple[str, Schedule], ...]] = {}
+        self._shared: dict[tuple[tuple[str, str], ...], Licenses] = {}
         self._total = 0
 
     def kinds(self, rows: Iterable[Row]) -> list[Kind]:
@@ -196,7 +200,7 @@ class _Reader:
             texts.get("sn"),
             texts.get("vid"),
             software.text if software else DEFAULT_SOFTWARE_ID,
-            self._shared.setdefault(licenses, licenses),
+            licenses,
             count,
         )
         return kind if self._is_new(row, kind) else None
@@ -231,7 +235,18 @@ class _Reader:
         if cell is not None and count > 1 and not _NUMBER.search(cell.text):
             self._add(cell, f"the {field} of {count} devices needs {{n}} in it, or all are the same.")
 
-    def _licenses(self, row: Row) -> tuple[tuple[str, Schedule], ...]:
+    def _licenses(self, row: Row) -> Licenses:
+        """What is right once is right again: lines with the same text share what it means."""
+        texts = tuple((tag.text, schedule.text) for tag, schedule in row.licenses)
+        known = self._shared.get(texts)
+        if known is None:
+            before = len(self._mistakes)
+            known = self._read_licenses(row)
+            if len(self._mistakes) == before:
+                self._shared[texts] = known
+        return known
+
+    def _read_licenses(self, row: Row) -> Licenses:
         found: dict[str, Schedule] = {}
         for tag, schedule in row.licenses:
             self._checked(tag, entitlement_tag)
