@@ -125,10 +125,10 @@ class LicensingSocket(TimedSocket, ssl.SSLSocket):
 
     _checked = False
 
-    def do_handshake(self, block: bool = False) -> None:
+    def do_handshake(self, *args: Any, **more: Any) -> None:  # gevent's takes no argument
         self._arm()
         with self._guarded():
-            super().do_handshake(block)
+            super().do_handshake(*args, **more)
         _check_name(self)
         self._checked = True
 
