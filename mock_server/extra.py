@@ -10,8 +10,11 @@ __all__ = ["MODULES", "SERVER_MISSING", "require"]
 
 MODULES = (
     "httptools",
+    "itsdangerous",
     "jinja2",
     "prompt_toolkit",
+    "pygal",
+    "python_multipart",
     "rich",
     "starlette",
     "swagger_ui",

@@ -25,10 +25,12 @@ def served_hosts(serving: Serving) -> list[str]:
     return [config.nodes.primary.host, config.nodes.secondary.host, config.vip.host]
 
 
-async def first_certificates(serving: Serving, also: Sequence[events.Event] = ()) -> None:
+async def first_certificates(
+    serving: Serving, also: Sequence[events.Event] = (), more_keys: Mapping[str, bytes] = {}
+) -> None:
     """A new server: a local account, its own CA, and the Primary's address as first Host Common Name.
 
-    `also`: what else a new server begins with."""
+    `also`, `more_keys`: what else a new server begins with."""
     now = datetime.datetime.now(datetime.UTC)
     context = serving.context
     alone = context.config.mode == "stand-alone"
@@ -56,7 +58,7 @@ async def first_certificates(serving: Serving, also: Sequence[events.Event] = ()
         "browser": _browser(serving, authority, name, now),
     }
     certificates |= _chains(made)
-    keys |= keys_of(made)
+    keys |= {**keys_of(made), **more_keys}
     installed = events.CertificatesInstalled(served_name=name, generation=1, certificates=certificates)
     kept = events.AnchorKept(root=pki.der_chain([root])[0])
     account = accounts.create_account(

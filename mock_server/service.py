@@ -18,7 +18,11 @@ from mock_server.cssm.port import CssmClient, CssmPort
 from mock_server.cssm.problems import CSSM_UNREACHABLE
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
-from mock_server.serving import Serving, key_name_of, stored_chain
+from mock_server.pages.app import Pages
+from mock_server.pages.live import Live
+from mock_server.pages.sessions import KEY, Sessions
+from mock_server.pages.visit import Site
+from mock_server.serving import Serving, kept_key, key_name_of, new_key, stored_chain
 from mock_server.syncing import Synchronizer
 from mock_server.web.asgi import Receive, Scope, Send
 from mock_server.web.devices import DeviceEndpoint
@@ -40,6 +44,8 @@ class LicensingService:
         self.machine = LicensingMachine()
         self.cssm: CssmPort = cssm or CssmClient.over_socket(context.folder / "cssm")
         self.serving: Serving | None = None
+        self._live = Live(context.status)
+        self._site: Site | None = None
         self._looking: asyncio.Task[None] | None = None
         self.control: Mapping[str, ControlHandler] = handlers(self.active)
         self.api = ApiEndpoint(self.active)
@@ -57,12 +63,18 @@ class LicensingService:
         return DeviceEndpoint(lambda: self.serving.desk if self.serving else None, self._not_active)
 
     def gui_app(self) -> ASGIApp:
-        pages, api = GuiEndpoint(self.context.status, self.anchor), self.api
+        pages, api = GuiEndpoint(self.context.status, self.anchor, Pages(self.site)), self.api
 
         async def gui(scope: Scope, receive: Receive, send: Send) -> None:
             await (api if api.takes(scope) else pages)(scope, receive, send)
 
         return gui
+
+    def site(self) -> Site:
+        """What the pages show while this node is Active. Raises `not-active` otherwise."""
+        if self._site is None:
+            raise self._not_active()
+        return self._site
 
     def anchor(self) -> tuple[bytes, str]:
         """The trust anchor in PEM, and its fingerprint: kept here, so that it is there without CSSM."""
@@ -83,14 +95,17 @@ class LicensingService:
         serving = Serving(self.context, self.machine, ledger, self.cssm)
         first = administrators.first_administrator(serving)
         if not self.machine.state.settings.certificates:
-            await issuing.first_certificates(serving, first)
+            await issuing.first_certificates(serving, first, {KEY: new_key()})
         elif first:  # the journal of a release without users
             await serving.commit("system", first)
-        self.serving = serving
+        sessions = Sessions(await kept_key(serving, KEY), self.context.config.cluster)
+        self.serving, self._site = serving, Site(serving, sessions, self._live)
+        self._live.begin()
         self._looking = asyncio.get_running_loop().create_task(Synchronizer(serving).look())
 
     def deactivate(self) -> None:
-        self.serving = None
+        self.serving = self._site = None
+        self._live.end()
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -108,8 +123,9 @@ class LicensingService:
             context = tls.server_context(pem, keys[key_name_of(settings, "browser")])
         return DiscardedPages(lambda: self.machine.state, self.context.status), context
 
-    def applied(self, payload: bytes) -> None:
-        """Nothing needs to be told: the machine is the state."""
+    def applied(self, _payload: bytes) -> None:
+        """Pages that are open are told that something has changed."""
+        self._live.changed()
 
 
 def make(context: NodeContext) -> LicensingService:

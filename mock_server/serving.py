@@ -24,7 +24,7 @@ from mock_server.errors import CommunicationError, problem
 from mock_server.web.devices import Desk
 from smartlic_client.protocol import signing
 
-__all__ = ["Serving", "key_name", "key_name_of", "stored_chain"]
+__all__ = ["Serving", "kept_key", "key_name", "key_name_of", "new_key", "stored_chain"]
 
 _PATIENCE = 12.0
 """Seconds for another synchronization to end."""
@@ -46,6 +46,22 @@ def key_name_of(settings: Settings, title: str) -> str:
     """The name of the key that belongs to a certificate: an uploaded one has that of its request."""
     given = settings.browser_key if title == "browser" else ""
     return given or key_name(title, stored_chain(settings.certificates[title][:1])[0])
+
+
+def new_key() -> bytes:
+    """A symmetric key for the key store."""
+    return os.urandom(32)
+
+
+async def kept_key(serving: Serving, name: str) -> bytes:
+    """32 random bytes of the key store, on both servers; made where there are none yet."""
+    try:
+        return serving.ledger.key(name)
+    except KeyError:
+        made = new_key()
+        change = events.Change(at=serving.now(), by="system", node=serving.context.name, events=[])
+        await serving.ledger.settled(serving.ledger.propose(events.encode(change), {name: made}))
+        return made
 
 
 def stored_chain(chain: list[str]) -> tuple[x509.Certificate, ...]:

@@ -53,6 +53,23 @@ BOOTING = Refusal(502, "booting", "This server has just been started, and does n
 """Of the pages and the REST API, like that of a web server in front of them that is up first."""
 
 
+DRAINING = "smartlic.draining"
+"""In a request's scope: a `Draining`."""
+
+
+class Draining:
+    """Told to long answers: `begun` is true, and every event in `wakers` is set, when they have to end."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.wakers: set[asyncio.Event] = set()
+
+    def begin(self) -> None:
+        self.begun = True
+        for waker in self.wakers:
+            waker.set()
+
+
 class Gate:
     """In front of the applications: shut, all get a refusal (rule 5); it counts who is inside."""
 
@@ -60,6 +77,7 @@ class Gate:
         self.open = False
         self.inside = 0
         self._empty: asyncio.Event | None = None
+        self._draining = Draining()
 
     def wrap(self, app: ASGIApp, refusal: Refusal = NOT_ACTIVE) -> ASGIApp:
         async def guarded(scope: Any, receive: Any, send: Any) -> None:
@@ -68,6 +86,7 @@ class Gate:
                     await send(message)
                 return
             self.inside += 1
+            scope[DRAINING] = self._draining
             try:
                 await app(scope, receive, send)
             finally:
@@ -80,6 +99,7 @@ class Gate:
     async def emptied(self, within: float) -> bool:
         """Wait until nobody is inside; False when that takes too long."""
         self._empty = asyncio.Event()
+        self._draining.begin()
         if not self.inside:
             return True
         try:

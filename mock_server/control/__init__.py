@@ -7,7 +7,7 @@ problems, never tracebacks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -26,10 +26,10 @@ from mock_server.control import (
     tokens,
     users,
 )
-from mock_server.control.forms import Answer, handler
+from mock_server.control.forms import Answer, Operation, handler
 from mock_server.serving import Serving
 
-__all__ = ["handlers", "perform"]
+__all__ = ["OPERATIONS", "handlers", "perform"]
 
 _SUBJECTS = (
     accounts,
@@ -47,16 +47,18 @@ _SUBJECTS = (
 )
 
 
-_OPERATIONS = {name: operation for subject in _SUBJECTS for name, operation in subject.OPERATIONS.items()}
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    name: operation for subject in _SUBJECTS for name, operation in subject.OPERATIONS.items()
+}
 
 
 def handlers(active: Callable[[], Serving]) -> Mapping[str, ControlHandler]:
     """Operation → handler. `active()` gives what serves, or raises not-active."""
-    return {name: handler(active, operation) for name, operation in _OPERATIONS.items()}
+    return {name: handler(active, operation) for name, operation in OPERATIONS.items()}
 
 
 async def perform(serving: Serving, operation: str, **fields: Any) -> Answer:
     """An operation as a part of the same process asks for it, done when it is kept; `by`: who asks."""
-    known = _OPERATIONS[operation]
+    known = OPERATIONS[operation]
     answer: Answer = await known.run(serving, msgspec.convert(fields, known.form))
     return answer

@@ -10,7 +10,7 @@ from mock_server.domain.events import decode
 from mock_server.domain.words import date, describe
 from mock_server.serving import Serving
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "log_lines"]
 
 
 class _List(Fields, kw_only=True):
@@ -20,10 +20,11 @@ class _List(Fields, kw_only=True):
 async def list_events(serving: Serving, fields: _List) -> Answer:
     await serving.ledger.settled()
     found = await serving.ledger.read_events(limit=max(1, min(fields.limit, 1000)), newest_first=True)
-    return {"events": [line for entry in found for line in _log_lines(entry.index, entry.payload)]}
+    return {"events": [line for entry in found for line in log_lines(entry.index, entry.payload)]}
 
 
-def _log_lines(index: int, payload: bytes) -> list[Answer]:
+def log_lines(index: int, payload: bytes) -> list[Answer]:
+    """A change of the journal, an entry for each of its events."""
     change = decode(payload)
     return [
         {

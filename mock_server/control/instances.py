@@ -16,7 +16,7 @@ from mock_server.domain.words import date
 from mock_server.serving import Serving
 from smartlic_client.protocol import usage_file
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "described"]
 
 
 class _Of(Fields, kw_only=True):
@@ -45,12 +45,13 @@ async def list_instances(serving: Serving, fields: Page) -> Answer:
     state, now = serving.state, serving.now()
     in_order = sorted(state.instances.values(), key=lambda instance: (instance.name, instance.piid))
     names = {pool.tag: pool.name for pool in state.pools.values()}
-    found = [_instance(state, names, instance, now) for instance in fields.of(in_order)]
+    found = [described(state, names, instance, now) for instance in fields.of(in_order)]
     await serving.ledger.settled()
     return {"instances": found, "total": len(in_order)}
 
 
-def _instance(state: State, names: Mapping[str, str], instance: Instance, now: float) -> Answer:
+def described(state: State, names: Mapping[str, str], instance: Instance, now: float) -> Answer:
+    """`names`: entitlement tag → its name."""
     return {
         "name": instance.name,
         "product_instance_identifier": instance.piid,

@@ -14,8 +14,10 @@ from typing import Any
 
 import requests
 
+from mock_server.administrators import kept_password
 from mock_server.cluster.client import call, console
 from mock_server.cluster.config import ClusterConfig, load
+from mock_server.demo.visiting import visited
 from mock_server.errors import PROBLEMS, CallerError, CommunicationError, problem
 from smartlic_client.device import Device
 from smartlic_client.errors import SmartlicError
@@ -121,14 +123,17 @@ class Stage:
 
     def gui(self, where: str) -> str:
         """What the GUI at "vip", "primary" or "secondary" does: "answers", "down", or what it said."""
-        return self.page(where)[0]
+        return self._seen(where, None)[0]
 
     def page(self, where: str) -> tuple[str, str]:
-        """What the GUI does, and the page that it shows."""
+        """What the GUI does, and the page that it shows to an administrator who has signed in."""
+        return self._seen(where, kept_password(self.cluster))
+
+    def _seen(self, where: str, password: str | None) -> tuple[str, str]:
         address = self.config.vip if where == "vip" else self.config.node(where)
         host = f"[{address.host}]" if ":" in address.host else address.host
         try:
-            answer = requests.get(f"https://{host}:{address.gui_port}/", verify=str(self.anchor), timeout=5)
+            answer = visited(f"https://{host}:{address.gui_port}", str(self.anchor), password)
         except requests.exceptions.SSLError as error:
             return f"not trusted: {error}", ""
         except requests.exceptions.ConnectionError:

@@ -9,6 +9,7 @@ import msgspec
 
 from mock_server.domain import apply_api, apply_instances, apply_users, events, places, pools
 from mock_server.domain.apply_instances import index_key, share_texts
+from mock_server.domain.history import UseHistory
 from mock_server.domain.places import forget
 from mock_server.domain.pools import Touched
 from mock_server.domain.state import (
@@ -233,6 +234,7 @@ class LicensingMachine:
 
     def __init__(self) -> None:
         self.state = State()
+        self.use = UseHistory()
 
     def reset(self) -> None:
         self.state = State()
@@ -263,6 +265,9 @@ class LicensingMachine:
         touched: Touched = set()
         for event in change.events:
             _APPLY[type(event)](self.state, event, change.at, touched)
+        for kind, key in touched:
+            if kind == "pool":
+                self.use.note(key, self.state.pools.get(key), change.at)
         return touched
 
     def row(self, kind: str, key: str) -> bytes | None:

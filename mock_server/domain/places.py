@@ -23,6 +23,7 @@ def put(state: State, instance: Instance) -> None:
     """Put it into the order of its virtual account's instances."""
     place = state.by_place.setdefault((instance.account, instance.virtual_account), [])
     bisect.insort(place, (instance.name, instance.piid))
+    state.place_changes += 1
 
 
 def take(state: State, instance: Instance) -> None:
@@ -32,11 +33,13 @@ def take(state: State, instance: Instance) -> None:
     del place[bisect.bisect_left(place, (instance.name, instance.piid))]
     if not place:
         del state.by_place[where]
+    state.place_changes += 1
 
 
 def order(state: State) -> None:
     """All anew, of all instances."""
     state.by_place.clear()
+    state.place_changes += 1
     for piid, instance in state.instances.items():
         where = (instance.account, instance.virtual_account)
         state.by_place.setdefault(where, []).append((instance.name, piid))

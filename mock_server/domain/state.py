@@ -347,3 +347,5 @@ class State:
         # (account, virtual account) → (name, PIID) of its instances, in order; derived. They are bisected:
         # with 100,000 a registration moves 800 KB at most, and any page is there at once.
         self.by_place: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        # How often that has changed: what was made of it is good as long as this is the same.
+        self.place_changes = 0

@@ -12,6 +12,7 @@ import msgspec
 from mock_server.errors import SmartlicError
 
 __all__ = [
+    "App",
     "BodyTooLarge",
     "ClientGone",
     "Receive",
@@ -27,6 +28,7 @@ __all__ = [
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[..., Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 

@@ -335,6 +335,7 @@ def rows(machine: LicensingMachine) -> dict[tuple[str, str], bytes]:
         "report": list(state.reports),
         "api_client": list(state.api_clients),
         "access_token": list(state.access_tokens),
+        "user": list(state.users),
     }
     found: dict[tuple[str, str], bytes] = {}
     for kind in KINDS:

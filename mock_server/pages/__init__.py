@@ -1,0 +1,1 @@
+"""The pages of the server: the licensing workspace and the administration workspace, rendered here."""
