@@ -74,6 +74,11 @@ def machines() -> str:
             states.rows(states.AUTHORIZATION),
         ),
         (
+            "The trust code of a product instance (Smart Licensing Using Policy)",
+            states.mermaid(states.TRUST, states.Trust.NONE),
+            states.rows(states.TRUST),
+        ),
+        (
             "A usage report (Smart Licensing Using Policy)",
             states.mermaid(usage.REPORT, RumState.OPEN),
             states.rows(usage.REPORT),

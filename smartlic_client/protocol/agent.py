@@ -43,7 +43,7 @@ from smartlic_client.protocol.messages import (
     request_type,
 )
 from smartlic_client.protocol.record import Attempts, Entitlement, Identity, LicenseKind, Record
-from smartlic_client.protocol.states import AuthorizationEvent, RegistrationEvent
+from smartlic_client.protocol.states import AuthorizationEvent, RegistrationEvent, Trust, TrustEvent
 
 __all__ = ["Agent", "Outgoing"]
 
@@ -218,7 +218,9 @@ class Agent:
         if record.in_flight is not None:
             raise RuntimeError("a message is in flight")
         self._new_key(key)
-        record.usage.trusting = Attempts(next=now)
+        record.usage.trusting = Attempts()
+        state = Trust.NONE if record.usage.identity is None else Trust.INSTALLED
+        self._machine.trust(state, TrustEvent.ASKED, now)
         record.in_flight = TrustRequest(
             **self._common(random),
             id_token=token.reveal(),

@@ -35,7 +35,13 @@ from smartlic_client.protocol.messages import (
     request_type,
 )
 from smartlic_client.protocol.record import Attempts, Identity
-from smartlic_client.protocol.states import Authorization, AuthorizationEvent, RegistrationEvent
+from smartlic_client.protocol.states import (
+    Authorization,
+    AuthorizationEvent,
+    RegistrationEvent,
+    Trust,
+    TrustEvent,
+)
 
 __all__ = ["Outgoing", "believed", "receive"]
 
@@ -219,16 +225,20 @@ def _refused(machine: Machine, request: Request, error: SmartlicError, now: floa
 
 def _usage_refused(machine: Machine, request: Request, error: SmartlicError, now: float) -> None:
     """Reports stay, also where the server has forgotten the device and a new trust code is needed."""
-    record = machine.record
-    machine.usage_log(request, error, now)
+    record, kept = machine.record, machine.record.usage
+    forgotten = error.code == errors.NOT_REGISTERED_THERE.code
+    if kept is not None:
+        kept.reporting.next = now + timers.STANDING
+        if forgotten:
+            kept.identity = kept.trust_code = kept.reporting.next = None
     if isinstance(request, TrustRequest):
         record.new_key = None
-    if record.usage is not None:
-        record.usage.reporting.next = now + timers.STANDING
-        record.usage.trusting.next = None
-        if error.code == errors.NOT_REGISTERED_THERE.code:
-            record.usage.identity = record.usage.trust_code = None
-            record.usage.reporting.next = None
+        stands = kept is not None and kept.identity is not None
+        event = TrustEvent.REFUSED_BUT_INSTALLED if stands else TrustEvent.REFUSED
+        machine.trust(Trust.ASKED, event, now, reason=error.sentence)
+    elif forgotten:
+        machine.trust(Trust.INSTALLED, TrustEvent.FORGOTTEN, now)
+    machine.not_supported(error, now)
 
 
 # ---- what was granted -------------------------------------------------------------------------------------
@@ -297,7 +307,7 @@ def _trusted(machine: Machine, request: TrustRequest, result: TrustResult, now: 
         return
     record.usage.identity, record.usage.trust_code, record.usage.trusted_at = identity, result.trust_code, now
     record.usage.trusting = Attempts(last=now, succeeded=now)
-    machine.log("TRUST_CODE_INSTALL_SUCCESS", now)
+    machine.trust(Trust.ASKED, TrustEvent.GRANTED, now)
     if result.policy is not None:
         usage.take_policy(machine, result.policy, now)
     usage.enqueue(record.usage, now)

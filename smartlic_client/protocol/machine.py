@@ -34,12 +34,15 @@ from smartlic_client.protocol.record import (
 from smartlic_client.protocol.states import (
     AUTHORIZATION,
     REGISTRATION,
+    TRUST,
     Authorization,
     AuthorizationEvent,
     Registration,
     RegistrationEvent,
     Says,
     Timer,
+    Trust,
+    TrustEvent,
 )
 
 __all__ = ["Machine", "until_renewal"]
@@ -99,6 +102,19 @@ class Machine:
         else:
             record.evaluation_since = None
 
+    def trust(
+        self, state: Trust, event: TrustEvent, now: float, *, delay: float | None = None, **fields: str
+    ) -> None:
+        """A step of the trust code, in `state` until now: what is in flight and in the record says it."""
+        usage = self.record.usage
+        if usage is None:
+            return
+        step = TRUST[state, event]
+        self.steps += 1
+        self._set(usage.trusting, step.timer, now, delay)
+        for name in step.logs:
+            self.log(name, now, **fields)
+
     def count_evaluation(self, now: float) -> None:
         """Add what was used since the last count; a clock that was set back gives nothing back."""
         record = self.record
@@ -138,8 +154,14 @@ class Machine:
             self.record.communication_failed = True
             self.log("COMM_FAILED", now, reason=error.sentence)
         registering = isinstance(request, RegistrationRequest)
-        if isinstance(request, (TrustRequest, LicenseUsageRequest, DeregistrationRequest)):
-            self._outside_tables(request, error, now, delay)
+        if isinstance(request, TrustRequest):
+            self.trust(Trust.ASKED, TrustEvent[kind], now, delay=delay, reason=error.sentence)
+            self.not_supported(error, now)
+        elif isinstance(request, (LicenseUsageRequest, DeregistrationRequest)):
+            # It changes no state by failing: the timers are those of the tables.
+            attempts.next = now + (timers.STANDING if delay is None else delay)
+            if isinstance(request, LicenseUsageRequest):
+                self.not_supported(error, now)
         elif registering or isinstance(request, IdCertRenewalRequest):
             if not registering or self.record.registration is Registration.IN_PROGRESS:
                 self.registration(RegistrationEvent[kind], now, delay=delay, reason=error.sentence)
@@ -147,20 +169,8 @@ class Machine:
             self.authorization(AuthorizationEvent[kind], now, delay=delay, reason=error.sentence)
         self._hold_back(attempts, now)
 
-    def _outside_tables(
-        self, request: Request, error: SmartlicError, now: float, delay: float | None
-    ) -> None:
-        """What changes no state by failing: the timers are those of the tables."""
-        attempts, trusting = self.attempts(request), isinstance(request, TrustRequest)
-        standing = None if trusting else now + timers.STANDING
-        attempts.next = standing if delay is None else now + delay
-        self.usage_log(request, error, now)
-
-    def usage_log(self, request: Request, error: SmartlicError, now: float) -> None:
-        """What is logged of a TRUST or LICENSE_USAGE that failed or was refused."""
-        later = error.code in (errors.TRY_AGAIN.code, errors.ANSWER_LATER.code)
-        if isinstance(request, TrustRequest) and not later:
-            self.log("TRUST_CODE_INSTALL_FAILED", now, reason=error.sentence)
+    def not_supported(self, error: SmartlicError, now: float) -> None:
+        """A server that cannot read TRUST or LICENSE_USAGE is one of an older release."""
         if error.code in (errors.MESSAGE_REJECTED.code, errors.MESSAGE_MALFORMED.code):
             self.log("REPORTING_NOT_SUPPORTED", now)
 

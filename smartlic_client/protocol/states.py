@@ -14,6 +14,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 __all__ = [
     "AUTHORIZATION",
     "REGISTRATION",
+    "TRUST",
     "Authorization",
     "AuthorizationEvent",
     "Registration",
@@ -21,6 +22,8 @@ __all__ = [
     "Says",
     "Step",
     "Timer",
+    "Trust",
+    "TrustEvent",
     "mermaid",
     "rows",
 ]
@@ -54,6 +57,8 @@ class Says(StrEnum):
     RENEWAL = "ID_CERT_RENEWAL"
     AUTHORIZATION = "AUTHORIZATION"
     COUNTS = "AUTHORIZATION, if licenses are in use"
+    TRUST = "TRUST"
+    REPORTS = "LICENSE_USAGE, if reports wait"
     SAME = "the same again"
     POLL = "POLL"
 
@@ -208,6 +213,43 @@ AUTHORIZATION: Final[Mapping[_Key, Step[Authorization]]] = {
     (_A.AUTHORIZATION_EXPIRED, _AE.RELEASED): Step(_A.AUTHORIZATION_EXPIRED, Timer.SOON, Says.AUTHORIZATION),
     (_A.AUTHORIZATION_EXPIRED, _AE.UNREGISTERED): Step(_A.EVAL, Timer.STOPPED, logs=("EVAL_START",)),
     **{key: step for state in Authorization for key, step in _answered(state)},
+}
+
+
+class Trust(StrEnum):
+    """The trust code of Smart Licensing Using Policy; asked for again, the former one stays until then."""
+
+    NONE = "none"
+    ASKED = "asked-for"
+    INSTALLED = "installed"
+
+
+class TrustEvent(StrEnum):
+    ASKED = "asked for a trust code"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    REFUSED_BUT_INSTALLED = "refused, the former trust code stands"
+    LOST = "communication failed"
+    DOUBTED = "answer not believed, server not trusted"
+    POSTPONED = "answer: try again later"
+    POLLED = "answer: ask for it later"
+    FORGOTTEN = "server does not know the instance"
+
+
+_T, _TE = Trust, TrustEvent
+_TRUST_LOG = ("TRUST_CODE_INSTALL_FAILED",)
+
+TRUST: Final[Mapping[tuple[Trust, TrustEvent], Step[Trust]]] = {
+    (_T.NONE, _TE.ASKED): Step(_T.ASKED, Timer.NOW, Says.TRUST),
+    (_T.ASKED, _TE.GRANTED): Step(_T.INSTALLED, Timer.STOPPED, Says.REPORTS, ("TRUST_CODE_INSTALL_SUCCESS",)),
+    (_T.ASKED, _TE.REFUSED): Step(_T.NONE, Timer.STOPPED, logs=_TRUST_LOG),
+    (_T.ASKED, _TE.REFUSED_BUT_INSTALLED): Step(_T.INSTALLED, Timer.STOPPED, logs=_TRUST_LOG),
+    (_T.ASKED, _TE.LOST): Step(_T.ASKED, Timer.BACK_OFF, Says.SAME, _TRUST_LOG),
+    (_T.ASKED, _TE.DOUBTED): Step(_T.ASKED, Timer.STOPPED, Says.SAME, _TRUST_LOG),
+    (_T.ASKED, _TE.POSTPONED): Step(_T.ASKED, Timer.TOLD, Says.SAME),
+    (_T.ASKED, _TE.POLLED): Step(_T.ASKED, Timer.TOLD, Says.POLL),
+    (_T.INSTALLED, _TE.ASKED): Step(_T.ASKED, Timer.NOW, Says.TRUST),
+    (_T.INSTALLED, _TE.FORGOTTEN): Step(_T.NONE, Timer.STOPPED),
 }
 
 

@@ -41,6 +41,7 @@ def test_a_year_without_changes_and_losses_says_no_more_than_it_has_to() -> None
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [11, 12, 13])
 def test_a_year_of_1000_devices_loses_and_doubles_nothing(seed: int) -> None:
     """The same for a thousand devices, with three seeds."""
