@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 import zipfile
@@ -17,7 +18,7 @@ from smartlic_client.cli import cli
 from smartlic_client.device import Device
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.messages import TrustRequest
-from tests.cli.harness import Lab, assert_error, inside, like_others, record_of, shell
+from tests.cli.harness import Lab, assert_error, inside, like_others, record_of, serial, shell
 from tests.support import DNA, new_addresses, program, token
 
 pytestmark = pytest.mark.real
@@ -191,6 +192,28 @@ def _carried(lab: Lab, folder: Path, saved: Path) -> None:
     assert half.stat().st_size == 100
     no_place = lab.mock.run(*mock[:3], str(saved / "ack"))
     assert_error(no_place, "cannot-write", 1)
+
+
+def test_the_page_on_usage_without_a_connection(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the page tells to type does what it says: on the device, on the server, on the device again."""
+    monkeypatch.chdir(tmp_path)
+    Device.create(tmp_path / "pi37", Udi(pid="PI", sn=serial(tmp_path, "pi37")), hostname="pi37")
+    (tmp_path / "anchor.pem").write_bytes(lab.anchor)
+    page = Path(__file__).parents[2] / "docs/how-to/report-usage-without-a-connection.md"
+    typed = re.findall(r"^\$ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    tools = {"smartlic": inside("smartlic", tmp_path), "smartlic-mock": lab.mock}
+    said = ""
+    for line in typed:
+        name, *words = line.split()
+        done = tools[name].run(*words)
+        assert (done.returncode, done.stderr) == (0, ""), line
+        said = done.stdout
+    assert len(typed) > 6
+    assert said == "Acknowledged 1 usage report\n"
+    shelled = tools["smartlic"].run("shell", stdin="license smart import acknowledgement.json\n")
+    assert shelled.stdout == "Nothing new: acknowledged before\n"
 
 
 def test_usage_by_network(lab: Lab, tmp_path: Path) -> None:
