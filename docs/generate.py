@@ -207,12 +207,20 @@ Each command, in each state of a server, does one of these; the states are those
 {answers}"""
 
 
+def rest_api() -> str:
+    """The REST API of the mock."""
+    from docs.rest_api import page
+
+    return page(_MADE.rstrip())
+
+
 PAGES = {
     "console.md": consoles,
     "errors.md": errors,
     "states.md": machines,
     "command-line.md": command_line,
     "findings.md": findings,
+    "rest-api.md": rest_api,
 }
 
 

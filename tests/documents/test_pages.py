@@ -30,6 +30,7 @@ MINE = [
     DOCS / "reference/administration.md",
     DOCS / "reference/cssm.md",
     DOCS / "reference/library.md",
+    DOCS / "reference/rest-api.md",
     DOCS / "explanation/how-nothing-is-lost.md",
     DOCS / "explanation/simulation.md",
     *HOW_TO,

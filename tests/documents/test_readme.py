@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -63,6 +64,31 @@ def test_by_hand_works_as_it_is_written(tmp_path: Path, shell: dict[str, str]) -
     assert "DNA Premier 4" in said["smartlic-mock instances"]
     assert re.search(r"Role\s+Standby\s+Active", said["smartlic-mock console primary ha_status"])
     assert "emulated-1" in listed
+
+
+def test_try_your_automation_works_as_it_is_written(tmp_path: Path, shell: dict[str, str]) -> None:
+    """The section's commands in one terminal, after what "By hand" does before: each says what it is for."""
+    by_hand = [c for c in _commands(_section("By hand")) if "host-common-name" in c or c.endswith(" sync")]
+    commands = _commands(_section("Try your automation"))
+    assert len(by_hand) == 2
+    assert len(commands) == 9
+    up = subprocess.Popen(["smartlic-mock", "up"], cwd=tmp_path, env=shell, stdout=subprocess.PIPE, text=True)
+    assert up.stdout is not None
+    try:
+        assert any("The cluster is up" in line for line in up.stdout)
+        said = _run("\n".join(["set -e", *by_hand, *commands]), tmp_path, shell)
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=30)
+    found = [json.loads(part) for part in re.findall(r"{\"status\".*?}(?={\"status\"|$)", said)]
+    assert [one["status"] for one in found] == ["SUCCESS"] * 3
+    assert found[0]["virtualAccounts"][0]["name"] == "Default"
+    assert found[1]["tokenInfo"]["token"]
+    assert found[2]["devices"] == []
+    secret = json.loads((tmp_path / "client.json").read_text(encoding="utf-8"))["client_secret"]
+    assert secret not in said
+    for name in ("client.json", "access.json", "bearer.txt"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
 
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
