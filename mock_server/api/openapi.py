@@ -85,6 +85,7 @@ def _said(schema: Any) -> Any:
 def _operation(route: Route, at: dict[type, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": route.operation,
+        "tags": [route.run.__module__.rpartition(".")[2].replace("_", " ")],
         "summary": route.summary,
         "parameters": [_in_path(name) for name in re.findall(r"{(\w+)}", route.path)],
         "responses": _responses(route, at),
