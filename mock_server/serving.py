@@ -19,6 +19,7 @@ from mock_server.cluster.machine import Ledger, NodeContext
 from mock_server.cssm.port import CssmPort
 from mock_server.domain import devices, events
 from mock_server.domain.apply import LicensingMachine
+from mock_server.domain.attempts import Attempts
 from mock_server.domain.state import Settings, State
 from mock_server.errors import CommunicationError, problem
 from mock_server.web.devices import Desk
@@ -80,6 +81,7 @@ class Serving:
         self.ledger = ledger
         self.cssm = cssm
         self.changing_certificates = asyncio.Lock()
+        self.attempts = Attempts()
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:

@@ -111,7 +111,7 @@ class ApiEndpoint:
 
     async def _handle(self, route: Route, scope: Scope, receive: Receive) -> Response:
         call = self._admitted(route, scope)
-        spender = call.caller.bearer or str(scope["client"])
+        spender = call.caller.bearer or call.address
         self._limit.spend(spender, call.state.settings.rate_limit, time.monotonic())
         said = reading.query(scope["query_string"])
         raw = await reading.body(scope, receive, self._body_seconds)
@@ -133,7 +133,7 @@ class ApiEndpoint:
         serving = self._serving()
         path = scope["path_params"]
         if route.public:
-            return Call(serving, _NOBODY)
+            return Call(serving, _NOBODY, address=_address(scope))
         state = serving.state
         caller = permissions.caller_of(state, permissions.bearer_of(scope["headers"]), serving.now())
         if "account" in path:
@@ -178,6 +178,10 @@ async def _pieces(serving: Serving, listing: Listing) -> AsyncIterator[bytes]:
 
 def _header(scope: Scope, wanted: bytes) -> str:
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == wanted), "")
+
+
+def _address(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else ""
 
 
 async def _no_route(scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -23,12 +23,14 @@ PIECE: Final = 500
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a caller who may make it. `account`, `virtual_account`: of the path, if it has them."""
+    """One call of a caller who may make it. `account`, `virtual_account`: of the path, if it has them.
+    `address`: whence it comes."""
 
     serving: Serving
     caller: Caller
     account: str = ""
     virtual_account: str = ""
+    address: str = ""
 
     @property
     def state(self) -> State:

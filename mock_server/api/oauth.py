@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 
 from mock_server.api import permissions
 from mock_server.api.calls import Call, Route
-from mock_server.api.problems import WRONG_GRANT, WRONG_PASSWORD
+from mock_server.api.problems import TOO_MANY_ATTEMPTS, WRONG_GRANT, WRONG_PASSWORD
 from mock_server.api.shapes import AccessTokenRequest, Bearer
 from mock_server.domain import api_clients
 from mock_server.domain.state import ApiClient, PasswordHash, State, User
@@ -28,7 +29,12 @@ async def _for_password(call: Call, asked: AccessTokenRequest) -> Bearer:
     """A client that comes with it has to be right too, and its account is the scope then."""
     state, name, password = call.state, asked.username, asked.password
     before = _password(state, name)
+    attempts, now = call.serving.attempts, time.monotonic()
+    if wait := attempts.wait(call.address, name, now):
+        raise TOO_MANY_ATTEMPTS(user=name[:100], retry_after=wait)
+    attempts.failed(call.address, name, now)  # before the check, so that many at once are counted
     user = await asyncio.to_thread(permissions.right_password, state, name, password)
+    attempts.succeeded(call.address, name)
     client = None
     if asked.client_id:
         client = permissions.right_secret(call.state, asked.client_id, asked.client_secret)

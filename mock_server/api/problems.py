@@ -59,6 +59,12 @@ TOO_MANY = problem(
     "This client has made its {limit} calls of the minute.",
     "Wait as Retry-After says. The limit is set with `smartlic-mock rest-api --rate-limit`.",
 )
+TOO_MANY_ATTEMPTS = problem(
+    "too-many-attempts",
+    CommunicationError,
+    "Too many attempts to sign in as {user!r} have failed.",
+    "Wait as Retry-After says, and look at the password.",
+)
 NO_ROUTE = problem(
     "nothing-here",
     RefusedError,
@@ -149,6 +155,7 @@ STATUS: Final[Mapping[str, int]] = {
     WRONG_CLIENT.code: 403,
     WRONG_PASSWORD.code: 403,
     TOO_MANY.code: 429,
+    TOO_MANY_ATTEMPTS.code: 429,
     NO_ROUTE.code: 404,
     WRONG_METHOD.code: 405,
     BODY_TOO_LARGE.code: 413,

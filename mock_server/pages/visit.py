@@ -15,10 +15,10 @@ from mock_server.cluster.machine import NodeContext
 from mock_server.control import perform
 from mock_server.control.forms import Answer
 from mock_server.domain import accounts
+from mock_server.domain.attempts import Attempts
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, State, User, UserRole
 from mock_server.errors import CallerError, problem
 from mock_server.pages.actions import ACTIONS, question, seen
-from mock_server.pages.attempts import Attempts
 from mock_server.pages.index import InstanceIndex
 from mock_server.pages.live import Live
 from mock_server.pages.rendering import rendered
@@ -50,8 +50,11 @@ class Site:
     serving: Serving
     sessions: Sessions
     live: Live
-    attempts: Attempts = field(default_factory=Attempts)
     index: InstanceIndex = field(default_factory=InstanceIndex)
+
+    @property
+    def attempts(self) -> Attempts:
+        return self.serving.attempts
 
     @property
     def context(self) -> NodeContext:

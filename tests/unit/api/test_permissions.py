@@ -200,3 +200,21 @@ def test_no_answer_and_no_log_repeats_a_secret(front: Front, caplog: pytest.LogC
     ]
     told = b"".join(answer.body for answer in answers).decode() + caplog.text + repr(front.log())
     assert not any(secret in told for secret in [*secrets, front.bearer, front.clients["Lab"][1]])
+
+
+def test_passwords_cannot_be_tried_one_after_the_other(front: Front) -> None:
+    """After five wrong ones a pause for that name, also for the right one; others go on."""
+    wrong = ANNA | {"password": "wrong one"}
+    answers = [front.post("/oauth/token", wrong, bearer=None) for _ in range(6)]
+    assert [answer.code for answer in answers] == ["wrong-user"] * 5 + ["too-many-attempts"]
+    assert answers[-1].status == 429
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 60
+    assert front.post("/oauth/token", ANNA, bearer=None).status == 429
+    assert front.post("/oauth/token", wrong | {"username": "other"}, bearer=None).code == "wrong-user"
+    assert front.sign_in("Lab")
+
+
+def test_right_passwords_are_no_attempts(front: Front) -> None:
+    """Automation signs in as often as it likes."""
+    for _ in range(25):
+        assert front.post("/oauth/token", ANNA, bearer=None).status == 200

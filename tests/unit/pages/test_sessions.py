@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_server.domain import users
+from mock_server.domain.attempts import Attempts
 from mock_server.domain.state import UserRole
-from mock_server.pages.attempts import Attempts
 from mock_server.pages.forms import is_local
 from mock_server.pages.sessions import IDLE, LONGEST, Sessions
 from tests.unit.domain.world import NOW, Server

@@ -1,4 +1,7 @@
-"""How often a sign-in may be tried: a few times a minute for a name at an address, then a pause. Pure."""
+"""How often a sign-in may be tried: a few times a minute for a name at an address, then a pause.
+
+It is the same for the pages and for the REST API.
+"""
 
 from __future__ import annotations
 
