@@ -32,12 +32,13 @@ access token, or a network.
 secret is shown once; `--save FILE` writes what to post for an access token instead. `api-client list`,
 `renew` (a new secret) and `delete` are the rest of its life. The event log names the client for what it did.
 
-`POST /oauth/token` gives an access token for `client_credentials` (client_id, client_secret) or for
-`password` (username, password: a user of the server, see `smartlic-mock user`). It can be used for {life}
-seconds by the clock of licensing (`smartlic-mock clock advance 2h` lets it expire). A client's token opens
-its own local account; a user's opens all, or, where the request has a client too, that client's. Access
-tokens survive a failover. They end with a new secret or password, and with the client, user or account. A
-bearer has {most} at most; one more ends the oldest.
+`POST /oauth/token` gives an access token for `client_credentials` (client_id, client_secret, or both by HTTP
+Basic) or for `password` (username, password: a user of the server, see `smartlic-mock user`). It can be used
+for {life} seconds by the clock of licensing (`smartlic-mock clock advance 2h` lets it expire). A client's
+token opens its own local account; a user's opens all, or, where the request has a client too, that client's.
+Access tokens survive a failover. They end with a new secret or password, and with the client, user or
+account. A bearer has {most} at most; one more ends the oldest. A user whose password was wrong five times
+has to wait a minute, as on the pages.
 
 | a call with | gets |
 |---|---|

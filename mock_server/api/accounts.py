@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from mock_server.api import permissions
 from mock_server.api.calls import Call, Route
+from mock_server.api.reading import one_line
 from mock_server.api.shapes import (
     Accounts,
     Done,
@@ -83,8 +84,9 @@ async def virtual_accounts(call: Call, _asked: Nothing) -> VirtualAccounts:
 
 
 async def create_virtual(call: Call, asked: NewVirtualAccount) -> Done:
+    description = one_line(asked.description)
     await call.perform(
-        "virtual-account.create", account=call.account, name=asked.name, description=asked.description
+        "virtual-account.create", account=call.account, name=asked.name, description=description
     )
     return Done(status_message=f"The virtual account {asked.name} is created.")
 

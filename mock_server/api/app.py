@@ -113,7 +113,8 @@ class ApiEndpoint:
         call = self._admitted(route, scope)
         spender = call.caller.bearer or call.address
         self._limit.spend(spender, call.state.settings.rate_limit, time.monotonic())
-        said = reading.query(scope["query_string"])
+        said = reading.credentials(scope["headers"]) if route.public else {}
+        said.update(reading.query(scope["query_string"]))
         raw = await reading.body(scope, receive, self._body_seconds)
         said.update(reading.fields(raw, _header(scope, b"content-type")))
         # It may have ended, or this node's time, while the body came.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mock_server.api import permissions
 from mock_server.api.calls import Call, Route
 from mock_server.api.problems import ID_TOKEN_UNKNOWN
+from mock_server.api.reading import one_line
 from mock_server.api.shapes import (
     Done,
     IdToken,
@@ -66,7 +67,7 @@ async def create(call: Call, asked: NewIdTokenRequest) -> NewIdToken:
         "token.create",
         account=call.account,
         virtual_account=call.virtual_account,
-        description=asked.description,
+        description=one_line(asked.description),
         days=asked.expires_after_days,
         uses=asked.number_of_uses,
         export_controlled=asked.export_controlled == "Allowed",
@@ -74,7 +75,7 @@ async def create(call: Call, asked: NewIdTokenRequest) -> NewIdToken:
     info = IdToken(
         token=made["token"],
         token_id=made["token_id"],
-        description=asked.description,
+        description=one_line(asked.description),
         expiration_date=made["expires_at"],
         export_controlled=asked.export_controlled,
         used_count=0,

@@ -10,12 +10,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 from msgspec import inspect
@@ -23,7 +24,7 @@ from msgspec import inspect
 from mock_server.api.problems import BAD_VALUE, BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_UNKNOWN, BODY_UNREADABLE
 from mock_server.web.asgi import BodyTooLarge, Receive, Scope, read_body
 
-__all__ = ["MAX_BODY", "body", "fields", "query", "shaped"]
+__all__ = ["BODY_SECONDS", "MAX_BODY", "body", "credentials", "fields", "one_line", "query", "shaped"]
 
 MAX_BODY: Final = 1 << 20
 BODY_SECONDS: Final = 20.0
@@ -81,6 +82,19 @@ def fields(raw: bytes, content_type: str) -> Raw:
     if kind in ("", "text/plain", "application/octet-stream") and re.match(rb"[\w\[\]%.-]+=", text):
         return query(text)
     raise BODY_UNKNOWN(told=kind[:100])
+
+
+def credentials(headers: Iterable[tuple[bytes, bytes]]) -> Raw:
+    """A client's id and secret, where it sends them by HTTP Basic (RFC 6749, section 2.3.1)."""
+    for name, value in headers:
+        scheme, _, text = value.decode("latin-1").strip().partition(" ")
+        if name == b"authorization" and scheme.lower() == "basic":
+            try:
+                client_id, _, secret = base64.b64decode(text.strip(), validate=True).decode().partition(":")
+            except ValueError:
+                return {}
+            return {"client_id": unquote_plus(client_id), "client_secret": unquote_plus(secret)}
+    return {}
 
 
 def _json(text: bytes) -> Raw:
@@ -211,6 +225,11 @@ def _inner_json(value: Any) -> Any:
             # A name may begin with a bracket.
             return value
     return value
+
+
+def one_line(text: str) -> str:
+    """A description, which may come with line ends: a blank for each character that cannot be printed."""
+    return "".join(each if each.isprintable() else " " for each in text).strip()
 
 
 def _lower(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import quote
 
 import pytest
@@ -10,11 +11,12 @@ from mock_server.api.app import ApiEndpoint
 from mock_server.api.routes import ROUTES
 from mock_server.domain import api_clients, events, instances, users
 from mock_server.domain.state import UserRole
-from tests.unit.api.front import PASSWORD, Front
+from tests.unit.api.front import PASSWORD, Answer, Front
 from tests.unit.domain.world import NOW, SOFTWARE, tag
 
 LAB = "/api/v1/accounts/Lab"
 DEFAULT = f"{LAB}/virtual-accounts/Default"
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture
@@ -275,6 +277,32 @@ def test_an_access_token_can_be_asked_for_in_every_form(front: Front, kind: str)
     assert answer.headers["cache-control"] == "no-store"
     bearer = answer.json["access_token"]
     assert front.get(f"{LAB}/virtual-accounts", bearer=bearer).status == 200
+
+
+def test_a_client_may_come_by_http_basic(front: Front) -> None:
+    """As the libraries of OAuth send it; what is no such thing is a client that is not known."""
+    client_id, secret = front.clients["Lab"]
+
+    def asked(credentials: bytes) -> Answer:
+        sent = [(b"authorization", credentials)]
+        form = b"grant_type=client_credentials"
+        return front.post("/oauth/token", form, bearer=None, content_type=FORM, headers=sent)
+
+    for word, status in (
+        (f"{client_id}:{secret}", 200),
+        (f"{client_id}:{secret}x", 403),
+        (client_id, 403),
+        ("", 403),
+    ):
+        assert asked(b"Basic " + base64.b64encode(word.encode())).status == status, word
+    assert asked(b"Basic \xff=").code == "wrong-client"
+
+
+def test_head_is_a_get_without_its_body(front: Front) -> None:
+    """For tools that only look whether something is there."""
+    there = front.call("HEAD", f"{LAB}/virtual-accounts")
+    assert (there.status, there.headers) == (200, front.get(f"{LAB}/virtual-accounts").headers)
+    assert front.call("HEAD", f"{LAB}/licenses").status == 405
 
 
 # ---- what leaves, and when --------------------------------------------------------------------------------
