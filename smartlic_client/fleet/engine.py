@@ -34,6 +34,8 @@ __all__ = ["Fleet", "Pace"]
 Post = Callable[[Destination, bytes, str], Awaitable[bytes]]
 
 _LAG = 0.1
+_SOONEST = 0.5
+"""Seconds after which a device that was attended to is attended to again, whatever its timers say."""
 _LATEST = 3600.0
 """Seconds after which even a device without a timer is looked at, where a clock may have been set."""
 
@@ -268,7 +270,8 @@ class Fleet:
         times += [schedule.next_change(now, started) for _, schedule in member.licenses]
         if self._pace.every is not None and errands.record.identity is not None:
             times.append(now + self._pace.every * (0.5 + self._random.random()))
-        return min((at for at in times if at is not None), default=None)
+        found = min((at for at in times if at is not None), default=None)
+        return None if found is None else max(found, now + _SOONEST)
 
     def _put_away(
         self, index: int, row: Row, before: tuple[str, str] | None, refused: str | None, at: float | None

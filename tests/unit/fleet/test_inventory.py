@@ -70,6 +70,12 @@ def test_one_device_and_many_of_a_kind(tmp_path: Path, text: str, suffix: str) -
         inventory[4]
 
 
+def test_the_campus_of_the_examples() -> None:
+    """The inventory that the pages name is one, with devices of five kinds."""
+    inventory = read_inventory(Path(__file__).parents[3] / "examples/campus.csv")
+    assert (len(inventory), len(inventory.kinds)) == (262, 5)
+
+
 def test_all_mistakes_of_a_csv_are_told(tmp_path: Path) -> None:
     """Each with line and column, and nothing is made of the lines that are right."""
     text = (
