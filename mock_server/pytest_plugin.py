@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mock_server.library.cluster import Cluster
+    from mock_server.library.faults import ClusterFaults
     from smartlic_client import Device
 
 _OPTION = "--ssm-processes"
@@ -93,6 +94,17 @@ def ssm_server(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def ssm_token(ssm_server: Cluster) -> str:
     """The text of a new ID token of this test's server or cluster: for any number of products, 30 days."""
     return ssm_server.token()
+
+
+@pytest.fixture
+def ssm_faults(ssm_server: Cluster) -> Iterator[ClusterFaults]:
+    """Faults on purpose of this test's server or cluster: `ssm_faults.set("drop", times=1)`.
+
+    They are cleared at the end of the test; `.requests()` says what came, and what it met.
+    """
+    ssm_server.faults.reset()
+    yield ssm_server.faults
+    ssm_server.faults.clear()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from mock_server import administrators, issuing, pki, tls
 from mock_server.api.app import ApiEndpoint
+from mock_server.api.routes import ROUTES
 from mock_server.cluster.machine import ASGIApp, ControlHandler, Ledger, NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
 from mock_server.control import browser, handlers
@@ -18,6 +19,7 @@ from mock_server.cssm.port import CssmClient, CssmPort
 from mock_server.cssm.problems import CSSM_UNREACHABLE
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
+from mock_server.faults import Faults
 from mock_server.pages.app import Pages
 from mock_server.pages.live import Live
 from mock_server.pages.sessions import KEY, Sessions
@@ -25,8 +27,9 @@ from mock_server.pages.visit import Site
 from mock_server.serving import Serving, kept_key, key_name_of, new_key, stored_chain
 from mock_server.syncing import Synchronizer
 from mock_server.web.asgi import Receive, Scope, Send
-from mock_server.web.devices import DeviceEndpoint
+from mock_server.web.devices import PATHS, DeviceEndpoint
 from mock_server.web.discarded import DiscardedPages
+from mock_server.web.faulty import Faulty
 from mock_server.web.gui import GuiEndpoint
 
 __all__ = ["LicensingService", "make"]
@@ -44,6 +47,7 @@ class LicensingService:
         self.machine = LicensingMachine()
         self.cssm: CssmPort = cssm or CssmClient.over_socket(context.folder / "cssm")
         self.serving: Serving | None = None
+        self.faults = Faults([*PATHS, *(route.path for route in ROUTES)])
         self._live = Live(context.status)
         self._site: Site | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -60,7 +64,8 @@ class LicensingService:
         return NOT_ACTIVE(node=self.context.name, state="Standby", retry_after=1)
 
     def device_app(self) -> ASGIApp:
-        return DeviceEndpoint(lambda: self.serving.desk if self.serving else None, self._not_active)
+        endpoint = DeviceEndpoint(lambda: self.serving.desk if self.serving else None, self._not_active)
+        return Faulty(endpoint, self.faults, lambda _scope: "devices")
 
     def gui_app(self) -> ASGIApp:
         pages, api = GuiEndpoint(self.context.status, self.anchor, Pages(self.site)), self.api
@@ -68,7 +73,7 @@ class LicensingService:
         async def gui(scope: Scope, receive: Receive, send: Send) -> None:
             await (api if api.takes(scope) else pages)(scope, receive, send)
 
-        return gui
+        return Faulty(gui, self.faults, lambda scope: "api" if api.takes(scope) else "pages")
 
     def site(self) -> Site:
         """What the pages show while this node is Active. Raises `not-active` otherwise."""
@@ -92,7 +97,7 @@ class LicensingService:
         return self.active().gui_tls
 
     async def activate(self, ledger: Ledger) -> None:
-        serving = Serving(self.context, self.machine, ledger, self.cssm)
+        serving = Serving(self.context, self.machine, ledger, self.cssm, self.faults)
         first = administrators.first_administrator(serving)
         if not self.machine.state.settings.certificates:
             await issuing.first_certificates(serving, first, {KEY: new_key()})
@@ -105,6 +110,7 @@ class LicensingService:
 
     def deactivate(self) -> None:
         self.serving = self._site = None
+        self.faults.reset(0)
         self._live.end()
         if self._looking is not None:
             self._looking.cancel()

@@ -22,6 +22,7 @@ from mock_server.domain.apply import LicensingMachine
 from mock_server.domain.attempts import Attempts
 from mock_server.domain.state import Settings, State
 from mock_server.errors import CommunicationError, problem
+from mock_server.faults import Faults
 from mock_server.web.devices import Desk
 from smartlic_client.protocol import signing
 
@@ -74,12 +75,18 @@ class Serving:
     """Made when the node becomes Active, and thrown away when it is no more."""
 
     def __init__(
-        self, context: NodeContext, machine: LicensingMachine, ledger: Ledger, cssm: CssmPort
+        self,
+        context: NodeContext,
+        machine: LicensingMachine,
+        ledger: Ledger,
+        cssm: CssmPort,
+        faults: Faults | None = None,
     ) -> None:
         self.context = context
         self.machine = machine
         self.ledger = ledger
         self.cssm = cssm
+        self.faults = faults or Faults()
         self.changing_certificates = asyncio.Lock()
         self.attempts = Attempts()
 
@@ -148,12 +155,27 @@ class Serving:
 
     def renew_tls(self) -> None:
         """Show the present certificates from the next handshake on; connections that are open go on."""
-        tls.load(self.device_tls, *self.chain("product"))
+        tls.load(self.device_tls, *self._product())
         tls.load(self.gui_tls, *self.chain("browser"))
 
     @cached_property
     def device_tls(self) -> ssl.SSLContext:
-        return tls.server_context(*self.chain("product"))
+        return tls.server_context(*self._product())
+
+    def _product(self) -> tuple[bytes, bytes]:
+        """What products are shown: the product certificate, or one with a flaw, on purpose."""
+        flaw, settings = self.faults.shown_certificate(), self.state.settings
+        if flaw is None:
+            return self.chain("product")
+        now, name = datetime.datetime.now(datetime.UTC), settings.served_name
+        if flaw == "expired":
+            now -= datetime.timedelta(days=pki.PRODUCT.days + 1)
+        else:
+            # What a cluster is called before its Host Common Name is set, where that is another name.
+            own = self.context.config.nodes.primary.host
+            name = own if own != name else "former.example.com"
+        made = self.issuer("ca").leaf(name, pki.PRODUCT, now=now, alternative_names=[name])
+        return b"".join(map(pki.to_pem, [made.certificate, *made.chain])), made.key_pem
 
     @cached_property
     def gui_tls(self) -> ssl.SSLContext:
@@ -178,5 +200,6 @@ class Serving:
             environment=lambda now: devices.Environment(now=now, random=os.urandom, issue=issue),
             sign=lambda data: signing.sign(key, data),
             certificates=self.state.settings.certificates["answers"],
+            faults=self.faults,
             id_chain=self.state.settings.certificates["id-ca"],
         )

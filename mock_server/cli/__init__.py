@@ -44,6 +44,7 @@ _VERBS = {
         "Names that are served, trust anchor, browser certificate.",
     ),
     "clock": ("mock_server.cli.clock", "The clock of licensing: show, advance, set, reset."),
+    "fault": ("mock_server.cli.fault", "Faults on purpose, and the journal of requests."),
     "postpone": ("mock_server.cli.postpone", "Answer the next messages of devices later (OK_POLL)."),
     "events": ("mock_server.cli.events", "The event log."),
     "demo": ("mock_server.cli.demo", "Play registration through failover and fallback, and check each step."),

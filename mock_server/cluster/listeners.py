@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from email.utils import formatdate
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from uvicorn.config import Config
@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from mock_server.cluster.machine import ASGIApp
+from mock_server.scope import TRANSPORT
 
 log = logging.getLogger(__name__)
 
@@ -212,6 +213,7 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
         self.head_since = time.monotonic()
         self._in_head = True
         self._head = 0

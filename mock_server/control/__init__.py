@@ -20,6 +20,7 @@ from mock_server.control import (
     certificates,
     clock,
     events,
+    faults,
     instances,
     licenses,
     sync,
@@ -44,6 +45,7 @@ _SUBJECTS = (
     answers,
     api_clients,
     users,
+    faults,
 )
 
 

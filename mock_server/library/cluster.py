@@ -27,6 +27,7 @@ from mock_server.cluster.client import Answer
 from mock_server.cluster.config import NODES, Address, ClusterConfig, load
 from mock_server.cluster.problems import BAD_REQUEST
 from mock_server.errors import CallerError, CommunicationError, problem
+from mock_server.library.faults import ClusterFaults
 from mock_server.library.running import Running
 
 __all__ = ["AsyncCluster", "Clock", "Cluster"]
@@ -90,6 +91,7 @@ class Cluster:
         self._config: ClusterConfig | None = None
         self._anchor = ""
         self.clock = Clock(self)
+        self.faults = ClusterFaults(self.ask)
 
     # --- life
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 from urllib.parse import unquote
@@ -13,6 +13,7 @@ import msgspec
 from mock_server.domain import devices, events
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import CommunicationError, SmartlicError
+from mock_server.faults import ANSWERS, Fault, Faults, Request
 from mock_server.web.asgi import (
     BodyTooLarge,
     ClientGone,
@@ -25,6 +26,7 @@ from mock_server.web.asgi import (
     send_problem,
     send_whole,
 )
+from mock_server.web.faulty import NOTED
 from smartlic_client.protocol import callhome, errors, smart
 from smartlic_client.protocol.messages import (
     MAX_MESSAGE,
@@ -82,6 +84,7 @@ class Desk:
     certificates: list[str]
     id_chain: list[str]
     postponing: Postponing = field(default_factory=Postponing)
+    faults: Faults = field(default_factory=Faults)
 
 
 class DeviceEndpoint:
@@ -125,7 +128,7 @@ class DeviceEndpoint:
             return
         try:
             message = callhome.unwrap(raw) if kind == "callhome" else raw
-            status, body = await answer(desk, message, account)
+            status, body = await answer(desk, message, account, scope.get(NOTED))
         except smart.Malformed as error:
             await _unreadable(send, scope, kind, error)
             return
@@ -161,14 +164,18 @@ async def _unreadable(send: Send, scope: Scope, kind: str, error: smart.Malforme
     await send_json(send, 400, {"request": [f"The message cannot be read: {str(error)[:300]}"]})
 
 
-async def answer(desk: Desk, raw: bytes, account: str | None = None) -> tuple[int, bytes]:
+async def answer(
+    desk: Desk, raw: bytes, account: str | None = None, request: Request | None = None
+) -> tuple[int, bytes]:
     """Status and body of the answer to one message of the Smart transport.
 
-    `account`: the local account that the URL names, if it does.
+    `account`: the local account that the URL names, if it does. `request`: its entry in the journal of them.
     Raises smart.Malformed for what is no message, CommunicationError for what cannot be done now. Nothing
     leaves before all that it shows is on the disks of both nodes (server, "Replication").
     """
     signed = smart.decode_request(raw)
+    if request is not None:
+        request.what = signed.header.request_type[:100]
     now = desk.now()
     environment = replace(desk.environment(now), postpone=desk.postponing.left > 0)
     decision = devices.decide(desk.machine.state, signed, environment, account)
@@ -188,27 +195,33 @@ async def answer(desk: Desk, raw: bytes, account: str | None = None) -> tuple[in
     if decision.unknown_type is not None:
         text = f"The request type {decision.unknown_type[:100]!r} is not known."
         return 400, smart.encode_error_map({"request_type": [text]})
-    return 200, _signed_answer(desk, signed, decision)
+    met = {} if request is None else {kind: desk.faults.meets(kind, request) for kind in ANSWERS}
+    flaws = {kind: fault for kind, fault in met.items() if fault is not None}
+    return 200, _signed_answer(desk, signed, decision, flaws)
 
 
-def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.Decision) -> bytes:
+def _signed_answer(
+    desk: Desk, signed: smart.SignedRequest, decision: devices.Decision, flaws: Mapping[str, Fault]
+) -> bytes:
+    """`flaws`: what is wrong with it on purpose, by kinds of `faults.ANSWERS`."""
     refused = decision.problem
     code, _ = errors.agent_error(refused.code) if refused else (0, "")
-    now = int(time.time() * 1000)
+    now = int((time.time() + (flaws["skew"].seconds if "skew" in flaws else 0.0)) * 1000)
+    nonce = signed.header.nonce[::-1] if "wrong-nonce" in flaws else signed.header.nonce
     result = decision.result if decision.poll_id is None else None
     if isinstance(result, _CERTIFIED):
         result = msgspec.structs.replace(result, id_certificate_chain=desk.id_chain)
-    version = signed.header.version
+    version = VERSIONS[-1] if "old-version" in flaws else signed.header.version
     header = AnswerHeader(
         version=version if version in VERSIONS else VERSIONS[0],
         timestamp=now,
-        nonce=signed.header.nonce,
+        nonce=nonce,
         request_type=signed.header.request_type,
         product_instance_identifier=decision.piid,
     )
     data = AnswerData(
         timestamp=now,
-        nonce=signed.header.nonce,
+        nonce=nonce,
         message_id=signed.data.message_id,
         status=_status(decision),
         status_code=code,
@@ -218,7 +231,8 @@ def _signed_answer(desk: Desk, signed: smart.SignedRequest, decision: devices.De
         poll_id=decision.poll_id,
         data=result,
     )
-    return smart.encode_answer(header, data, desk.sign, desk.certificates)
+    sign = (lambda text: desk.sign(text[1:])) if "wrong-signature" in flaws else desk.sign
+    return smart.encode_answer(header, data, sign, desk.certificates)
 
 
 def _status(decision: devices.Decision) -> str:
