@@ -5,6 +5,7 @@ An answer leaves when all that it shows is on the disks of both servers (server.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -175,6 +176,7 @@ async def _pieces(serving: Serving, listing: Listing) -> AsyncIterator[bytes]:
     for piece in listing.pieces():
         await serving.ledger.settled()
         yield piece
+        await asyncio.sleep(0)  # a reader that keeps up would leave no turn to keepalives
 
 
 def _header(scope: Scope, wanted: bytes) -> str:

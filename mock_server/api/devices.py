@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -29,6 +29,11 @@ from mock_server.serving import Serving
 from smartlic_client.protocol.identity import Udi, device_digest
 
 __all__ = ["ROUTES"]
+
+
+_TELLING: Final = ("sn", "uuid", "mac_address", "suvi", "host_identifier", "pid", "vid")
+
+T = TypeVar("T", bound=OneDevice)
 
 
 # ---- the list ---------------------------------------------------------------------------------------------
@@ -109,11 +114,11 @@ async def remove(call: Call, asked: DevicesToRemove) -> Done:
     return Done(status_message=f"Product instances removed: {len(happened)}.")
 
 
-def _named(call: Call, asked: Sequence[Any]) -> list[tuple[Any, Instance]]:
+def _named(call: Call, asked: Sequence[T]) -> list[tuple[T, Instance]]:
     """What each names in the path's virtual account, with what was said of it."""
     account_of(call.state, call.account, call.virtual_account)
-    finder = _Finder(call)
-    found: dict[str, tuple[Any, Instance]] = {}
+    finder = _Finder(call, asked)
+    found: dict[str, tuple[T, Instance]] = {}
     for one in asked:
         instance = finder.find(one)
         if instance.piid in found:
@@ -125,9 +130,10 @@ def _named(call: Call, asked: Sequence[Any]) -> list[tuple[Any, Instance]]:
 class _Finder:
     """Finds instances by their whole identity at once, and by a part of it with one look at the place."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, asked: Sequence[OneDevice]) -> None:
         self._call = call
-        self._by_field: dict[tuple[str, str], list[Instance]] | None = None
+        self._asked = asked
+        self._by_key: dict[tuple[str, str], list[Instance]] | None = None
 
     def find(self, one: OneDevice) -> Instance:
         state = self._call.state
@@ -143,25 +149,36 @@ class _Finder:
         return found[0]
 
     def _by_part(self, one: OneDevice) -> list[Instance]:
-        said = _fields(_udi(one.sudi))
-        if not said:
+        key = _key(_udi(one.sudi))
+        if key is None:
             return []
-        if self._by_field is None:
-            self._by_field = self._index()
-        candidates = min((self._by_field.get(field, []) for field in said), key=len)
+        if self._by_key is None:
+            self._by_key = self._index()
+        said = _fields(_udi(one.sudi))
         return [
             instance
-            for instance in candidates
+            for instance in self._by_key.get(key, ())
             if said <= _fields(instance.udi) and one.product_tag_name in ("", instance.software_id)
         ]
 
     def _index(self) -> dict[tuple[str, str], list[Instance]]:
-        state, index = self._call.state, dict[tuple[str, str], list[Instance]]()
-        for _, piid in state.by_place.get((self._call.account, self._call.virtual_account), ()):
-            instance = state.instances[piid]
-            for field in _fields(instance.udi):
-                index.setdefault(field, []).append(instance)
+        """The place's instances by the fields that this call looks for."""
+        keys = {key for one in self._asked if (key := _key(_udi(one.sudi)))}
+        names = sorted({name for name, _ in keys})
+        index: dict[tuple[str, str], list[Instance]] = {key: [] for key in keys}
+        instances = self._call.state.instances
+        for _, piid in self._call.state.by_place.get((self._call.account, self._call.virtual_account), ()):
+            instance = instances[piid]
+            for name in names:
+                there = index.get((name, getattr(instance.udi, name)))
+                if there is not None:
+                    there.append(instance)
         return index
+
+
+def _key(udi: Udi) -> tuple[str, str] | None:
+    """The field that tells most about a product instance, of those that are given."""
+    return next(((name, value) for name in _TELLING if (value := getattr(udi, name))), None)
 
 
 def _udi(sudi: Sudi) -> Udi:

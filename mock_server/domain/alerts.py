@@ -59,7 +59,7 @@ class Kind(StrEnum):
     TOKEN_EXPIRING = "ID Token Expiring"  # noqa: S105 - a kind of thing, no secret
 
 
-class Alert(msgspec.Struct, frozen=True):
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """`source`: the name of what it is about. `due`: act before this time (Unix seconds).
 
     `due` is the time itself where it is late already, and None where nothing has to be done by a time.
