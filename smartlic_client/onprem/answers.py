@@ -20,10 +20,19 @@ from smartlic_client.errors import (
 )
 from smartlic_client.onprem.reading import UnreadableError, parse
 from smartlic_client.transport import HttpAnswer
-from smartlic_client.transport.errors import http_error, server_unavailable
+from smartlic_client.transport.errors import answer_too_large, http_error, server_unavailable
 from smartlic_client.transport.urls import Destination
 
-__all__ = ["CLIENT_REFUSED", "MAYBE_DONE", "Refusal", "judge", "refusal", "said", "unreadable"]
+__all__ = [
+    "CLIENT_REFUSED",
+    "MAYBE_DONE",
+    "Refusal",
+    "judge",
+    "of_transport",
+    "refusal",
+    "said",
+    "unreadable",
+]
 
 CLIENT_REFUSED = problem(
     "api-client-refused",
@@ -72,6 +81,12 @@ _UNREADABLE = problem(
     "proxy "
     "may answer in the server's place.",
 )
+_TOO_LARGE = problem(
+    "api-answer-too-large",
+    AnswerError,
+    "The answer of {url} has more than {limit} bytes.",
+    "Ask for a list in pages (page_size=). If it is no list, something else answers there.",
+)
 MAYBE_DONE = problem(
     "api-maybe-done",
     RemoteError,
@@ -97,6 +112,13 @@ def judge(_status: int, header: Mapping[str, str], there: Destination, _now: flo
     if header.get("content-encoding", "identity").lower() != "identity":
         return unreadable(there, "it is compressed, and that was not asked for")
     return None
+
+
+def of_transport(error: RemoteError, there: Destination) -> RemoteError:
+    """What a transport says, which speaks of licensing messages, in words of the API."""
+    if error.code == answer_too_large.code:
+        return _made(_TOO_LARGE, there, limit=error.context["limit"])
+    return error
 
 
 def unreadable(there: Destination, why: str) -> RemoteError:

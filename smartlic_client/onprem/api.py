@@ -92,7 +92,7 @@ class OnPremApi:
         self._alone = threading.Lock()
 
     def close(self) -> None:
-        """Close the connections that are kept alive."""
+        """Close the connections that are kept alive. The client can be used again: it makes new ones."""
         self._transport.close()
 
     def __enter__(self) -> Self:

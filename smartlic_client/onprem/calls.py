@@ -222,9 +222,12 @@ class Calls:
 
 
 def _new_token(answer: Answer) -> NewToken:
-    made = read(NewToken, answer.get("tokenInfo"), "tokenInfo")
+    try:
+        made = read(NewToken, answer.get("tokenInfo"))
+    except UnreadableError as error:
+        raise error.inside("tokenInfo") from None
     if not made.token:
-        raise UnreadableError("it has no token in its tokenInfo")
+        raise UnreadableError("has no token", "tokenInfo")
     return made
 
 

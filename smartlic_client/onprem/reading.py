@@ -23,7 +23,19 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class UnreadableError(ValueError):
-    """`args[0]`: what cannot be read, without a period. It holds no value of a secret."""
+    """What cannot be read, without a period. It holds no value of a field, which may be a secret."""
+
+    def __init__(self, what: str, where: str = "") -> None:
+        super().__init__(what, where)
+        self.what = what
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.where or 'it'} {self.what}"
+
+    def inside(self, place: str) -> UnreadableError:
+        """The same, seen from one level further out."""
+        return UnreadableError(self.what, f"{place}.{self.where}" if self.where else place)
 
 
 def parse(body: bytes) -> Mapping[str, Any]:
@@ -31,35 +43,41 @@ def parse(body: bytes) -> Mapping[str, Any]:
     try:
         found = msgspec.json.decode(body or b"{}")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise UnreadableError(f"it is no JSON ({error})") from None
+        raise UnreadableError(f"is no JSON ({error})") from None
     if not isinstance(found, dict):
-        raise UnreadableError("it is JSON, and no object")
+        raise UnreadableError("is JSON, and no object")
     return found
 
 
 def items(kind: type[S], answer: Mapping[str, Any], name: str) -> list[S]:
     """The list under `name` in an answer. Raises UnreadableError, also where there is none."""
     if name not in answer:
-        raise UnreadableError(f"it has no {name}")
-    return [read(kind, each, name) for each in _listed(answer[name], name)]
+        raise UnreadableError(f"has no {name}")
+    try:
+        return [read(kind, each) for each in _listed(answer[name])]
+    except UnreadableError as error:
+        raise error.inside(name) from None
 
 
-def read(kind: type[S], value: Any, where: str = "it") -> S:
+def read(kind: type[S], value: Any) -> S:
     """One struct. Raises UnreadableError."""
     if isinstance(value, str) and "name" in kind.__struct_fields__:
         value = {"name": value}
     if not isinstance(value, Mapping):
-        raise UnreadableError(f"{where} is no object")
+        raise UnreadableError("is no object")
     found = {}
     for name, wire, wanted in _fields(kind):
         given = value.get(wire)
         if given is None or (given == "" and wanted is not str):
             continue
-        found[name] = _value(wanted, given, f"{where}.{wire}")
+        try:
+            found[name] = given if wanted is str and type(given) is str else _value(wanted, given)
+        except UnreadableError as error:
+            raise error.inside(wire) from None
     try:
         return kind(**found)
     except TypeError:
-        raise UnreadableError(f"{where} lacks a field") from None
+        raise UnreadableError("lacks a field") from None
 
 
 @lru_cache(maxsize=64)
@@ -67,39 +85,38 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str, Any], ...]:
     return tuple((each.name, each.encode_name, each.type) for each in msgspec.structs.fields(kind))
 
 
-def _value(wanted: Any, given: Any, where: str) -> Any:
+def _value(wanted: Any, given: Any) -> Any:
     if wanted is str:
-        return _text(given, where)
+        return _text(given)
     if wanted is Secret:
-        return Secret(_text(given, where))
+        return Secret(_text(given))
     if get_origin(wanted) is list:
-        return [read(get_args(wanted)[0], each, where) for each in _listed(given, where)]
+        return [read(get_args(wanted)[0], each) for each in _listed(given)]
     if issubclass(wanted, msgspec.Struct):
-        return read(wanted, given, where)
+        return read(wanted, given)
     if isinstance(given, str):
         given = given.strip()
     try:
         return msgspec.convert(given, wanted, strict=False)
     except (msgspec.ValidationError, ValueError, OverflowError):
-        what = "number" if wanted is int else "truth value"
-        raise UnreadableError(f"{where} is no {what}") from None
+        raise UnreadableError(f"is no {'truth value' if wanted is bool else 'number'}") from None
 
 
-def _text(given: Any, where: str) -> str:
+def _text(given: Any) -> str:
     if isinstance(given, str):
         return given
     if isinstance(given, bool):
         return "true" if given else "false"
     if isinstance(given, int | float):
         return str(given)
-    raise UnreadableError(f"{where} is no text")
+    raise UnreadableError("is no text")
 
 
-def _listed(given: Any, where: str) -> list[Any]:
+def _listed(given: Any) -> list[Any]:
     if given is None:
         return []
     if isinstance(given, list):
         return given
     if isinstance(given, Mapping):
         return [given]
-    raise UnreadableError(f"{where} is no list")
+    raise UnreadableError("is no list")

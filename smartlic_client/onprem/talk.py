@@ -31,7 +31,15 @@ from urllib.parse import urlencode
 import msgspec
 
 from smartlic_client.errors import CallerError, CommunicationError, RefusedError, RemoteError, problem
-from smartlic_client.onprem.answers import CLIENT_REFUSED, MAYBE_DONE, Refusal, judge, refusal, unreadable
+from smartlic_client.onprem.answers import (
+    CLIENT_REFUSED,
+    MAYBE_DONE,
+    Refusal,
+    judge,
+    of_transport,
+    refusal,
+    unreadable,
+)
 from smartlic_client.onprem.reading import UnreadableError, parse, read
 from smartlic_client.onprem.secret import Secret
 from smartlic_client.protocol.timers import back_off
@@ -66,7 +74,7 @@ CREDENTIALS_NEEDED = problem(
     "Give a client ID and its client secret (API Toolkit of the local account), or a user and a password.",
 )
 
-LARGEST = 64 * 1024 * 1024
+LARGEST = 256 * 1024 * 1024
 """Bytes of an answer that are read at most: a whole list comes in one, if it is asked for so."""
 _EARLY = 10.0  # seconds before its end, or a tenth of a short life, from which a token is not used any more
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, section 2.1
@@ -312,7 +320,7 @@ def _read(outcome: Outcome, there: Destination, what: str) -> Mapping[str, Any] 
     if outcome is None:
         raise TypeError("a driver answers Send with an answer or an error")
     if isinstance(outcome, RemoteError):
-        return Refusal(outcome, undone=not outcome.sent)
+        return Refusal(of_transport(outcome, there), undone=not outcome.sent)
     if found := refusal(outcome, there, what):
         return found
     try:

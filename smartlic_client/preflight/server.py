@@ -110,31 +110,37 @@ class RestApi:
         self._resolve = resolve
         self._proxy = proxy
         self._wanted = wanted
+        self._api: OnPremApi | None = None
 
     def facts(self, timeout: float) -> ServerFacts:
-        from smartlic_client.onprem import OnPremApi  # only what asks needs requests
-
-        name, secret = self._client
+        """Whoever asks again and again does so with one access token. `timeout`: the first one's counts."""
         try:
-            with OnPremApi(
-                self._url,
-                trust=self._anchors,
-                client_id=name,
-                client_secret=secret,
-                wait=0.0,
-                page_size=_MOST_ALERTS,
-                policy=self._policy,
-                resolve=self._resolve,
-                proxy=self._proxy,
-                connect_timeout=timeout,
-                read_timeout=timeout,
-            ) as api:
+            self._api = self._api or self._opened(timeout)
+            with self._api as api:  # it ends the connections, and can be used again
                 accounts = tuple(_account(api, each) for each in api.accounts())
         except SmartlicError as error:
             found = ServerApi(url=self._url, failure=error.sentence, mend=error.mend)
         else:
             found = ServerApi(url=self._url, accounts=accounts, wanted=self._wanted)
         return ServerFacts(api=found)
+
+    def _opened(self, timeout: float) -> OnPremApi:
+        from smartlic_client.onprem import OnPremApi  # only what asks needs requests
+
+        name, secret = self._client
+        return OnPremApi(
+            self._url,
+            trust=self._anchors,
+            client_id=name,
+            client_secret=secret,
+            wait=0.0,
+            page_size=_MOST_ALERTS,
+            policy=self._policy,
+            resolve=self._resolve,
+            proxy=self._proxy,
+            connect_timeout=timeout,
+            read_timeout=timeout,
+        )
 
 
 def api_at(targets: Sequence[Target]) -> str:

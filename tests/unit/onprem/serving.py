@@ -64,12 +64,13 @@ class Api(RawServer):
         answer: Callable[[Asked], Given] = lambda _: Answer(),
         certificate: Certificate = CERTIFICATE,
         grant: Callable[[int], Given] = lambda number: granted(number),
+        host: str = "127.0.0.1",
     ) -> None:
         self._answer = answer
         self._grant = grant
         self.asked: list[Asked] = []
         self.grants: list[Asked] = []
-        super().__init__(certificate, self._handle)
+        super().__init__(certificate, self._handle, host)
 
     @property
     def url(self) -> str:

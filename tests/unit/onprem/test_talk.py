@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -174,6 +176,51 @@ def test_tasks_ask_for_one_token() -> None:
     with Api(answer) as server:
         asyncio.run(main(server))
     assert len(server.grants) == 2
+
+
+def test_a_task_that_is_cancelled_while_it_asks_for_a_token_leaves_the_others_alone() -> None:
+    """The next task asks for the token itself."""
+    asked, gone = threading.Event(), threading.Event()
+
+    def grant(number: int) -> Answer:
+        if number == 1:
+            asked.set()
+            assert gone.wait(20)
+        return granted(number)
+
+    async def main(server: Api) -> None:
+        url, secret = server.url, SECRET
+        async with AsyncOnPremApi(url, trust=AUTHORITY.pem, client_id="me", client_secret=secret) as api:
+            first = asyncio.ensure_future(api.accounts())
+            second = asyncio.ensure_future(api.accounts())
+            await asyncio.to_thread(asked.wait, 20)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            gone.set()
+            assert await second == []
+
+    with Api(lambda _: OK, grant=grant) as server:
+        asyncio.run(main(server))
+    assert [each.bearer for each in server.asked] == ["t2"]
+
+
+@pytest.mark.parametrize("missing", ["httpx", "httpcore"])
+def test_without_httpx_it_says_what_to_install(missing: str) -> None:
+    """The client in the calling thread needs none of it."""
+    code = f"""
+import sys; sys.modules[{missing!r}] = None
+import smartlic_client as s
+given = {{"trust": {AUTHORITY.pem!r}, "client_id": "a", "client_secret": "b"}}
+s.OnPremApi("https://127.0.0.1", **given).close()
+try:
+    s.AsyncOnPremApi("https://127.0.0.1", **given)
+except s.CallerError as error:
+    print(error.code, error.mend)
+"""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout, done.stderr) == ("httpx-needed Install it: pip install 'smartlic[async]'\n", "")
 
 
 # ---- later ------------------------------------------------------------------------------------------------
@@ -390,6 +437,24 @@ def test_another_policy_can_be_chosen(kind: str) -> None:
 
     with Api(lambda _: OK, certificate=AUTHORITY.issue("Web Server", san=["127.0.0.1"])) as server:
         assert ask(kind, server, reads, policy=Policy.SUBJECT_ALTERNATIVE_NAME) == [[]]
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_ipv6_address(kind: str) -> None:
+    """In brackets in the URL, and equal to the Common Name however it is written."""
+    with Api(lambda _: OK, certificate=AUTHORITY.issue("::1"), host="::1") as server:
+        assert ask(kind, server, reads, url=f"https://[0:0:0:0:0:0:0:1]:{server.port}") == [[]]
+    assert server.asked[0].header["host"] == f"[::1]:{server.port}"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_a_list_that_is_too_large_for_one_answer(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says how to ask for less."""
+    monkeypatch.setattr("smartlic_client.onprem.talk.LARGEST", 1000)
+    with Api(lambda _: Answer({"accounts": ["x" * 1000]})) as server:
+        error = failure(kind, server)
+    assert error.code == "api-answer-too-large"
+    assert "page_size" in error.mend
 
 
 @pytest.mark.parametrize("kind", BOTH)

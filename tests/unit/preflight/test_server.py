@@ -74,6 +74,16 @@ def test_an_api_that_does_not_answer_is_a_finding(answer: Answer | None) -> None
     assert (finding.id, finding.severity) == ("api-unanswered", Severity.WARNING)
 
 
+def test_whoever_watches_asks_with_one_access_token() -> None:
+    """Each second of a watch costs the server no token of its own, and leaves no connection open."""
+    with Api(answers([{"name": "SAP1"}])) as server:
+        api = RestApi(server.url, AUTHORITY.pem, ("me", Secret(SECRET)))
+        first = api.facts(5)
+        server.settle()
+        assert api.facts(5) == first
+    assert len(server.grants) == 1
+
+
 def test_nobody_there() -> None:
     """A refused connection is told as what it is."""
     url = f"https://127.0.0.1:{unused_port()}"
