@@ -138,6 +138,18 @@ def test_a_client_that_is_refused(kind: str, status: str, body: Any) -> None:
 
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize(
+    ("status", "code"), [("404 Not Found", "api-not-found"), ("409 Conflict", "api-refused")]
+)
+def test_another_refusal_of_the_tokens_route_is_not_the_clients_fault(
+    kind: str, status: str, code: str
+) -> None:
+    """Whoever named the wrong path is not told to look at the secret."""
+    with Api(grant=lambda _: Answer(SAID, status)) as server:
+        assert failure(kind, server).code == code
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
     "body",
     [{}, {"access_token": ""}, {"access_token": "a\r\nX: y"}, {"access_token": ["a"]}, {"access_token": "é"}],
 )
@@ -387,6 +399,7 @@ def test_refusals_are_told_apart_and_not_repeated(kind: str, work: Any, case: st
         (Answer(b"<html>", content_type="text/html"), "text/html"),
         (Answer(b"", content_type=""), "no accounts"),
         (Answer([]), "no object"),
+        (Answer(b"\x1f\x8b", header=("Content-Encoding: gzip",)), "compressed"),
         (Answer({"accounts": 5}), "no list"),
         (Answer({"accounts": [{"virtual_accounts": [{"isDefault": "maybe"}]}]}), "isDefault"),
         (Answer(b'{"a":' * 5000), "JSON"),
