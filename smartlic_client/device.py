@@ -16,13 +16,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from cryptography import x509
 
+from smartlic_client.driving import drive
 from smartlic_client.errands import Answer, Errand, Errands, Outcome, Persist, Send, Settings, Step, Wait
 from smartlic_client.errors import RemoteError, SmartlicError
 from smartlic_client.folders import DEFAULT_SOFTWARE_ID, NO_DEVICE, DeviceFolder, Keeping, MemoryFolder
@@ -300,15 +300,7 @@ class Device:
 
     # ---- the driver (errands, "An errand is a generator") -------------------------------------------------
     def _run(self, errand: Errand[T]) -> T:
-        with closing(errand):
-            answer: Answer = None
-            while True:
-                try:
-                    step = errand.send(answer)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                answer = self._do(step)
+        return drive(errand, self._do)
 
     def _do(self, step: Step) -> Answer:
         if isinstance(step, Send):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from smartlic_client.device import (
     pause,
     tell,
 )
+from smartlic_client.driving import drive_async
 from smartlic_client.errands import Answer, Errand, Errands, Outcome, Persist, Send, Settings, Step, Wait
 from smartlic_client.errors import BusyError, RemoteError, SmartlicError
 from smartlic_client.protocol.agent import Agent
@@ -274,15 +275,7 @@ class AsyncDevice:
     async def _run(self, errand: Errand[T]) -> T:
         async with self._busy:
             self._changed.set()  # whoever sleeps by the timers looks at them again
-            with closing(errand):
-                answer: Answer = None
-                while True:
-                    try:
-                        step = errand.send(answer)
-                    except StopIteration as end:
-                        result: T = end.value
-                        return result
-                    answer = await self._do(step)
+            return await drive_async(errand, self._do)
 
     async def _do(self, step: Step) -> Answer:
         if isinstance(step, Send):

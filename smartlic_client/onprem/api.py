@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
 from types import TracebackType
 from typing import Self, TypeVar
 
 import msgspec
 
+from smartlic_client.driving import drive
 from smartlic_client.errors import RemoteError
 from smartlic_client.names import Policy
 from smartlic_client.onprem.calls import Pages
@@ -201,15 +201,7 @@ class OnPremApi:
             yield from self._run(page)
 
     def _run(self, talk: Talk[T]) -> T:
-        with closing(talk):
-            outcome: Outcome = None
-            while True:
-                try:
-                    step = talk.send(outcome)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                outcome = self._do(step)
+        return drive(talk, self._do)
 
     def _do(self, step: Step) -> Outcome:
         if isinstance(step, Send):

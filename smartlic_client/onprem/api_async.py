@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import closing
 from types import TracebackType
 from typing import Self, TypeVar
 
 import msgspec
 
+from smartlic_client.driving import drive_async
 from smartlic_client.errors import RemoteError
 from smartlic_client.names import Policy
 from smartlic_client.onprem.calls import Pages
@@ -189,15 +189,7 @@ class AsyncOnPremApi:
                 yield each
 
     async def _run(self, talk: Talk[T]) -> T:
-        with closing(talk):
-            outcome: Outcome = None
-            while True:
-                try:
-                    step = talk.send(outcome)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                outcome = await self._do(step)
+        return await drive_async(talk, self._do)
 
     async def _do(self, step: Step) -> Outcome:
         if isinstance(step, Send):
