@@ -90,8 +90,8 @@ do. Of `POST /oauth/token` they have `error` too, with the words of RFC 6749.
 Any other refusal is 400. The codes are described in [errors.md](errors.md).
 
 `smartlic-mock rest-api --rate-limit 60` allows each bearer 60 calls a minute, evenly refilled; off by
-default. Beyond it: 429, with Retry-After. Each server counts for itself: after a failover everybody begins
-anew.
+default. Beyond it: 429, with Retry-After. Requests for access tokens are counted by the address that they
+come from. Each server counts for itself: after a failover everybody begins anew.
 """
 
 

@@ -13,6 +13,13 @@ from mock_server.web.gui import FOOT, SECURITY
 __all__ = ["DiscardedPages"]
 
 _SHOWN = 1000
+_API = ("/api/", "/oauth/", "/backend/")
+_GONE = {
+    "status": "ERROR",
+    "code": "discarded",
+    "statusMessage": "This server has been discarded.",
+    "mend": "Ask the other server, on its own address: it stands alone now.",
+}
 _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -41,20 +48,18 @@ is of that time and can only be read. Products and accounts are served by the ot
 
 
 class DiscardedPages:
-    """An ASGI application. `state()`: what the server knew last; `status()`: what it is now."""
+    """An ASGI application. `state()`: what the server knew last; `status()`: what it is now.
+
+    Automation is told that the server is gone, at whatever path of the API it asks.
+    """
 
     def __init__(self, state: Callable[[], State], status: Callable[[], dict[str, Any]]) -> None:
         self._state = state
         self._status = status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        if scope["method"] not in ("GET", "HEAD"):
-            gone = {
-                "status": "ERROR",
-                "code": "discarded",
-                "statusMessage": "This server has been discarded.",
-            }
-            await send_json(send, 410, gone)
+        if scope["method"] not in ("GET", "HEAD") or scope["path"].startswith(_API):
+            await send_json(send, 410, _GONE)
         elif scope["path"] == "/":
             page = _page(self._state()).encode()
             await send_whole(send, 200, b"text/html; charset=utf-8", page, SECURITY)

@@ -77,9 +77,12 @@ def test_what_is_asked_and_answered_fits_the_document(front: Front, route: Route
         validator(schema).validate(said)
     virtual_account = "Branch" if route.operation == "deleteVirtualAccount" else "Default"
     path = route.path.replace("{account}", "Lab").replace("{virtual_account}", virtual_account)
+    before = len(front.ledger.changes)
     answer = front.call(route.method, path, said, bearer=None if route.public else "")
     assert answer.status == 200, answer.body
     fits(route, answer)
+    # What changes something must not be told as 503 once it may be done: `Route.changes` says which that is.
+    assert (len(front.ledger.changes) > before) is (route.changes or route.public)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation)
