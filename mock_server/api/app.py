@@ -56,8 +56,10 @@ class _Name(Convertor[str]):
 register_url_convertor("name", _Name())
 
 
-def _without_prefix(path: str) -> str:
-    return path.removeprefix(PREFIX) if path.startswith(PREFIX + "/") else path
+def _path_of(scope: Scope) -> str:
+    """The path as it was sent, without the prefix, and with one slash where a client has joined two."""
+    path = "/" + raw_path(scope).lstrip("/")
+    return "/" + path.removeprefix(PREFIX).lstrip("/") if path.startswith(PREFIX + "/") else path
 
 
 class ApiEndpoint:
@@ -80,7 +82,7 @@ class ApiEndpoint:
     @staticmethod
     def takes(scope: Scope) -> bool:
         """Whether the path is one of the API's."""
-        path = _without_prefix(raw_path(scope))
+        path = _path_of(scope)
         return path.startswith(_OURS) or Documents.takes(path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +93,7 @@ class ApiEndpoint:
             began = True
             await send(message)
 
-        path = _without_prefix(raw_path(scope))
+        path = _path_of(scope)
         try:
             if Documents.takes(path):
                 await self._documents(path, scope, receive, sending)
@@ -199,7 +201,7 @@ def _refusal(error: Exception, scope: Scope) -> Response:
         log.error("a call of the API failed", exc_info=error)
         error = problems.INTERNAL()
     body = problems.body_of(error)
-    if raw_path(scope).endswith("/oauth/token"):
+    if _path_of(scope).startswith("/oauth/"):
         body["error"] = problems.oauth_word(error)
     return Response(
         msgspec.json.encode(body),

@@ -25,10 +25,10 @@ def front() -> Front:
 
 
 def test_every_route_is_there_under_both_paths(front: Front) -> None:
-    """With and without /backend, and with a slash at the end, each answers something of its own."""
+    """With and without /backend, with a slash at the end and two in front, each answers for itself."""
     for route in ROUTES:
         path = route.path.replace("{account}", "Lab").replace("{virtual_account}", "Default")
-        for way in (path, f"/backend{path}", f"{path}/"):
+        for way in (path, f"/backend{path}", f"{path}/", f"/{path}", f"//backend/{path}"):
             assert front.call(route.method, way).json.get("code") != "nothing-here", way
             assert front.call("PUT", way).code == "wrong-method"
     assert front.get("/api/v1/nothing").code == "nothing-here"
