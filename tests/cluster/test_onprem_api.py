@@ -20,8 +20,9 @@ TAG = "regid.2018-12.com.cisco.DNA_P_50M_A,1.0_100fb8b2-f5cc-459c-9253-ac77b827f
 
 
 @pytest.fixture
-def ssm() -> Iterator[Cluster]:
-    with Cluster() as ssm:
+def ssm(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster; of processes where one of them is to hang, which only a process can do to another's end."""
+    with Cluster(processes="[hang]" in request.node.name) as ssm:
         yield ssm
 
 
@@ -226,7 +227,7 @@ def test_a_failover_in_the_middle_of_a_list(ssm: Cluster, opened: Opened, how: s
     assert ssm.active == "secondary"
 
 
-@pytest.mark.parametrize("how", ["kill", "stop"])
+@pytest.mark.parametrize("how", ["kill", "stop", "hang"])
 def test_changes_through_a_failover_are_made_once_or_told(
     ssm: Cluster, settings: dict[str, Any], how: str
 ) -> None:
