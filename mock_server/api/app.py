@@ -118,10 +118,11 @@ class ApiEndpoint:
         self._limit.spend(spender, call.state.settings.rate_limit, time.monotonic())
         said = reading.credentials(scope["headers"]) if route.public else {}
         said.update(reading.query(scope["query_string"]))
-        raw = await reading.body(scope, receive, self._body_seconds)
-        said.update(reading.fields(raw, _header(scope, b"content-type")))
-        # It may have ended, or this node's time, while the body came.
-        call = self._admitted(route, scope)
+        if reading.has_body(scope):
+            raw = await reading.body(scope, receive, self._body_seconds)
+            said.update(reading.fields(raw, _header(scope, b"content-type")))
+            # What let it in may have ended, or this node's time, while the body came.
+            call = self._admitted(route, scope)
         asked = reading.shaped(said, route.takes)
         with _told_if_maybe_done(route):
             result = await route.run(call, asked)

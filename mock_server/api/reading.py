@@ -24,7 +24,17 @@ from msgspec import inspect
 from mock_server.api.problems import BAD_VALUE, BODY_TOO_LARGE, BODY_TOO_SLOW, BODY_UNKNOWN, BODY_UNREADABLE
 from mock_server.web.asgi import BodyTooLarge, Receive, Scope, read_body
 
-__all__ = ["BODY_SECONDS", "MAX_BODY", "body", "credentials", "fields", "one_line", "query", "shaped"]
+__all__ = [
+    "BODY_SECONDS",
+    "MAX_BODY",
+    "body",
+    "credentials",
+    "fields",
+    "has_body",
+    "one_line",
+    "query",
+    "shaped",
+]
 
 MAX_BODY: Final = 1 << 20
 BODY_SECONDS: Final = 20.0
@@ -39,6 +49,14 @@ Raw = dict[str, Any]
 
 
 # ---- where fields come from -------------------------------------------------------------------------------
+def has_body(scope: Scope) -> bool:
+    """Whether a body comes (RFC 9112, section 6)."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
 async def body(scope: Scope, receive: Receive, seconds: float = BODY_SECONDS) -> bytes:
     """The whole body. Raises body-too-large, body-too-slow, web.asgi.ClientGone."""
     try:

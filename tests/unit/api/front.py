@@ -185,8 +185,8 @@ class Front:
         sent = [(b"content-type", content_type.encode())] if content_type else []
         if bearer is not None:
             sent.append((b"authorization", f"Bearer {bearer or self.bearer}".encode()))
-        if parts is None:
-            sent.append((b"content-length", str(len(raw)).encode()))
+        length = (b"content-length", str(len(raw)).encode())
+        sent.append(length if parts is None else (b"transfer-encoding", b"chunked"))
         return asyncio.run(
             _speak(self.app, method, path, [*sent, *headers], [raw] if parts is None else parts)
         )

@@ -152,7 +152,7 @@ def test_another_accounts_path_is_forbidden(front: Front, route: Route) -> None:
 def test_a_client_that_is_deleted_while_its_body_comes_is_out(
     front: Front, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was allowed when the call began is asked again when its body is there."""
+    """What was allowed when the call began is asked again when its body is there, once without one."""
     original = front.app._admitted  # the first look lets it in
     looks = 0
 
@@ -167,6 +167,11 @@ def test_a_client_that_is_deleted_while_its_body_comes_is_out(
     answer = front.post(f"{LAB}/virtual-accounts", {"name": "late"})
     assert (answer.status, answer.code) == (403, "access-token-unknown")
     assert "late" not in front.state.accounts["Lab"].virtual_accounts
+    assert looks == 2
+    front.bearer = front.sign_in("Other")
+    looks = 2
+    assert front.get(f"{OTHER}/virtual-accounts").status == 200
+    assert looks == 3
 
 
 def test_a_user_removed_while_the_password_is_looked_at_gets_nothing(
