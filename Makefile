@@ -5,13 +5,14 @@ SCENARIO ?= B
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check judges bench drill-real docs clean
+.PHONY: help demo test check judges screenshots bench drill-real docs clean
 
 help:
 	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
 	@echo "make test        the tests (no root, under 10 minutes with the installation)"
 	@echo "make check       ruff, mypy --strict, the import contracts, and that generated pages are up to date"
 	@echo "make judges      outside tools that judge what we make (may install packages)"
+	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
 	@echo "make bench       speed, each figure as a ratio to its limit or a peer in the same run"
 	@echo "make drill-real  the long version of the drills with real kills"
 	@echo "make docs        write the generated pages anew"
@@ -52,6 +53,10 @@ judges: $(VENV)/.dev
 	@echo "Running the judges from outside"
 	@tests/judges/install
 	@$(BIN)/python -m pytest -q -m judge tests/judges
+
+screenshots: $(VENV)/.dev
+	@tests/judges/install
+	@SMARTLIC_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m judge tests/judges/test_browser.py -k readme
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

@@ -15,6 +15,7 @@ from benchmarks import (
     fixtures,
     fleet,
     names,
+    pages,
     preflight,
     rest,
     startup,
@@ -37,6 +38,7 @@ def main() -> None:
         bignode,
         rest,
         fleet,
+        pages,
     )
     figures = [figure for part in parts for figure in part.measure()]
     for figure in figures:

@@ -18,6 +18,7 @@ __all__ = ["STATIC", "rendered", "static"]
 STATIC: Final = {
     "style.css": "text/css; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
+    "forms.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 

@@ -1,5 +1,5 @@
-// What the pages do beyond reading: they refresh when something happens, ask before they destroy, and say
-// when the server is lost and has moved. Without this file all of them can be read and used.
+// What the pages do beyond reading: they refresh when something happens, and say when the server is lost and
+// has moved. Without this file all of them can be read and used.
 
 const banner = document.getElementById("banner");
 const streamUrl = document.body.dataset.liveStream;
@@ -78,8 +78,7 @@ function listen() {
   stream?.close();
   stream = new EventSource(streamUrl);
   stream.addEventListener("change", (event) => {
-    const told = JSON.parse(event.data);
-    active = told.active ?? active;
+    tellOfMove(JSON.parse(event.data).active);
     document.body.dataset.updates = String(Number(document.body.dataset.updates ?? 0) + 1);
     refresh();
   });
@@ -89,17 +88,28 @@ function listen() {
   });
 }
 
+// Whether another server is Active than the one that was; the one that stops may be the first to say so.
+function tellOfMove(now) {
+  const moved = Boolean(now && active && now !== active);
+  active = now ?? active;
+  if (moved) {
+    say(`The server has moved: the ${title(active)} is Active now.`, true);
+    setTimeout(() => say(""), 15000);
+  }
+  return moved;
+}
+
 async function comeBack() {
   if (lost) {
     return;
   }
   lost = true;
-  const before = active;
+  let now = null;
   for (let tries = 0; ; tries += 1) {
     try {
       const answer = await fetch("/health", { cache: "no-store" });
       if (answer.ok) {
-        active = (await answer.json()).active ?? active;
+        now = (await answer.json()).active;
         break;
       }
     } catch {
@@ -109,15 +119,12 @@ async function comeBack() {
     await sleep(Math.min(250 * (tries + 1), 2000));
   }
   lost = false;
-  const moved = active && before && active !== before;
-  if (moved) {
-    say(`The server has moved: the ${title(active)} is Active now.`, true);
-  } else if (!banner.hidden) {
+  if (!tellOfMove(now) && !banner.hidden && !banner.classList.contains("good")) {
     say("The server answers again.", true);
+    setTimeout(() => say(""), 5000);
   }
   await refresh();
   listen();
-  setTimeout(() => say(""), moved ? 15000 : 5000);
 }
 
 if (streamUrl) {
@@ -133,45 +140,3 @@ if (streamUrl) {
     }
   });
 }
-
-// --- questions before what destroys
-
-document.addEventListener("submit", (event) => {
-  const form = event.target;
-  const question = form.dataset.confirm;
-  if (!question || form.elements.confirmed) {
-    return;
-  }
-  event.preventDefault();
-  const dialog = document.createElement("dialog");
-  const text = document.createElement("p");
-  const answers = document.createElement("form");
-  text.id = "question";
-  text.textContent = question;
-  dialog.setAttribute("aria-labelledby", "question");
-  answers.method = "dialog";
-  answers.className = "buttons";
-  for (const [value, label, look] of [["yes", "Yes, do it", "danger"], ["no", "No", ""]]) {
-    const button = document.createElement("button");
-    Object.assign(button, { value, textContent: label, className: look, autofocus: value === "no" });
-    answers.append(button);
-  }
-  dialog.append(text, answers);
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    if (dialog.returnValue === "yes") {
-      const confirmed = document.createElement("input");
-      Object.assign(confirmed, { type: "hidden", name: "confirmed", value: "yes" });
-      form.append(confirmed);
-      form.requestSubmit(event.submitter);
-    }
-  });
-  document.body.append(dialog);
-  dialog.showModal();
-});
-
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit]")) {
-    event.target.form.requestSubmit();
-  }
-});
