@@ -28,6 +28,7 @@ Stay = tuple[float, float, str]
 def use(points: Sequence[Point]) -> bytes:
     """In use against purchased: each holds until the next point."""
     chart = _chart("In use and purchased over time", include_x_axis=False)
+    chart.y_labels = _ticks(max(max(one.purchased, one.in_use) for one in points))
     chart.add("Purchased", _steps([(one.at, one.purchased) for one in points]))
     chart.add("In use", _steps([(one.at, one.in_use) for one in points]), fill=True)
     return _svg(chart)
@@ -36,6 +37,7 @@ def use(points: Sequence[Point]) -> bytes:
 def lag(samples: Sequence[Lag]) -> bytes:
     """Changes that the Standby lacks; a gap where there was none."""
     chart = _chart("Replication lag over time, in changes")
+    chart.y_labels = _ticks(max((one.behind or 0 for one in samples), default=0))
     chart.add("Changes behind", [(_when(one.at), one.behind) for one in samples if one.behind is not None])
     return _svg(chart)
 
@@ -45,13 +47,24 @@ def roles(stays: Sequence[Stay]) -> bytes:
     chart = _chart("Which server was Active over time", range=(0, 3))
     chart.y_labels = [{"label": "Secondary", "value": 1}, {"label": "Primary", "value": 2}]
     chart.show_legend = False
-    chart.show_minor_y_labels, chart.y_labels_major_count = True, None
     line: list[tuple[Any, int | None]] = []
     for begin, end, who in stays:
         level = 2 if who == "primary" else 1
         line += [(_when(begin), level), (_when(end), level)]
     chart.add("Active", line)
     return _svg(chart)
+
+
+def _ticks(highest: int) -> list[int]:
+    """Whole numbers from 0 to `highest` or a little above, some five of them, in steps of 1, 2 or 5."""
+    step, tens = 1, 1
+    while step * 5 < highest:
+        step, tens = next(
+            (factor * tens, tens) if factor < 10 else (10 * tens, 10 * tens)
+            for factor in (1, 2, 5, 10)
+            if factor * tens > step
+        )
+    return list(range(0, max(highest, 1) + step, step))
 
 
 def _steps(points: Sequence[tuple[float, int]]) -> list[tuple[datetime.datetime, int]]:
@@ -113,10 +126,6 @@ def _chart(title: str, **options: Any) -> Any:
         x_label_rotation=0,
         x_labels_major_count=4,
         show_minor_x_labels=False,
-        y_labels_major_count=5,
-        show_minor_y_labels=False,
-        min_scale=2,
-        max_scale=5,
         margin=8,
         x_value_formatter=lambda moment: moment.strftime("%d %b %H:%M:%S"),
         value_formatter=lambda value: f"{value:g}",

@@ -31,6 +31,7 @@ MINE = [
     DOCS / "reference/cssm.md",
     DOCS / "reference/library.md",
     DOCS / "reference/rest-api.md",
+    DOCS / "reference/pages.md",
     DOCS / "explanation/how-nothing-is-lost.md",
     DOCS / "explanation/simulation.md",
     *HOW_TO,
