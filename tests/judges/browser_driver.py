@@ -16,6 +16,12 @@ from playwright.sync_api import sync_playwright
 PATIENCE = 15_000
 
 
+_PICTURES_ARE_THERE = (
+    "[...document.images].filter(image => image.loading !== 'lazy').every(image => image.naturalWidth > 0)"
+)
+"""Also that each could be loaded: a chart is a document of its own."""
+
+
 class Tab:
     """One page in a browser's window of its own; what the console said of it is kept."""
 
@@ -77,6 +83,7 @@ class Tab:
         return self.page.evaluate(script)
 
     def shot(self, path: str, full: bool = True) -> None:
+        self.page.wait_for_function(_PICTURES_ARE_THERE)
         self.page.screenshot(path=path, full_page=full)
 
     def axe(self) -> list[str]:
