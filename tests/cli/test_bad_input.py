@@ -544,15 +544,41 @@ def test_bytes_that_are_no_message(lab: Lab, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("quiet")
 def test_bytes_to_the_pages(lab: Lab) -> None:
-    """The GUI's listener refuses what is no GET of a page in the same way."""
+    """The GUI's listener refuses what is no request, and sends strangers to the sign-in, unread."""
     pages = _Wire(lab, 8443)
     for what, data, wanted in RAW:
         status, body = pages.ask(data)
-        assert 400 <= status < 500, (what, wanted, status)
+        assert status == 303 or 400 <= status < 500, (what, wanted, status)
         assert b"Traceback" not in body
-    assert pages.ask(_post(b"", path=b"/", method=b"GET"))[0] == 200
+    assert pages.ask(_post(b"", path=b"/", method=b"GET"))[0] == 303
+    assert pages.ask(_post(b"", path=b"/sign-in", method=b"GET"))[0] == 200
     assert pages.ask(_post(b"", path=b"/health", method=b"GET"))[0] == 200
-    assert pages.ask(_post(b"", path=b"/../cssm/root.key", method=b"GET"))[0] == 404
+    for path in (b"/../cssm/root.key", b"/static/../../cssm/root.key", b"/api-docs/../../cssm/root.key"):
+        status, body = pages.ask(_post(b"", path=path, method=b"GET"))
+        assert status in (303, 404), path
+        assert b"PRIVATE KEY" not in body
+
+
+@pytest.mark.usefixtures("quiet")
+def test_bytes_to_the_rest_api(lab: Lab) -> None:
+    """Of a client with an access token: done or refused as JSON, never a 5xx or a trace of the inside."""
+    api = _Wire(lab, 8443)
+    made = lab.stage.ask("api-client.create", name="bytes")
+    asked = {"grant_type": "client_credentials"} | {key: made[key] for key in ("client_id", "client_secret")}
+    _, body = api.ask(_post(msgspec.json.encode(asked), path=b"/oauth/token"))
+    bearer = msgspec.json.decode(body)["access_token"].encode()
+    path, seen = b"/api/v1/accounts/Lab/licenses", set()
+    for what, data, _ in RAW:
+        call = data.replace(SMART, path, 1).replace(
+            b"Host: x", b"Host: x\r\nAuthorization: Bearer " + bearer, 1
+        )
+        status, body = api.ask(call)
+        seen.add(status)
+        assert status in (200, 303, 400, 404, 405, 413, 415), (what, status)
+        assert not any(word in body for word in (b"Traceback", b"/mock_server/", b"root:")), (what, body)
+        if path in call and body and body != b"Invalid HTTP request received.":
+            assert msgspec.json.decode(body)["status"] == ("SUCCESS" if status == 200 else "ERROR"), what
+    assert {200, 400, 405, 413, 415} <= seen
 
 
 @pytest.mark.usefixtures("quiet")
