@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mock_server.domain.pools import Touched
-from mock_server.domain.state import Instance, State
+from mock_server.domain.state import Instance, PlaceChange, State
 
 __all__ = ["forget", "order", "put", "take"]
 
@@ -21,9 +21,9 @@ def forget(table: dict[str, Any], kind: str, of: Callable[[Any], bool], touched:
 
 def put(state: State, instance: Instance) -> None:
     """Put it into the order of its virtual account's instances."""
-    place = state.by_place.setdefault((instance.account, instance.virtual_account), [])
-    bisect.insort(place, (instance.name, instance.piid))
-    state.place_changes += 1
+    where = (instance.account, instance.virtual_account)
+    bisect.insort(state.by_place.setdefault(where, []), (instance.name, instance.piid))
+    _note(state, where, instance, came=True)
 
 
 def take(state: State, instance: Instance) -> None:
@@ -33,12 +33,18 @@ def take(state: State, instance: Instance) -> None:
     del place[bisect.bisect_left(place, (instance.name, instance.piid))]
     if not place:
         del state.by_place[where]
+    _note(state, where, instance, came=False)
+
+
+def _note(state: State, where: tuple[str, str], instance: Instance, *, came: bool) -> None:
     state.place_changes += 1
+    state.place_log.append(PlaceChange(state.place_changes, where, came, (instance.name, instance.piid)))
 
 
 def order(state: State) -> None:
     """All anew, of all instances."""
     state.by_place.clear()
+    state.place_log.clear()
     state.place_changes += 1
     for piid, instance in state.instances.items():
         where = (instance.account, instance.virtual_account)

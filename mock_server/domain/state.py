@@ -5,8 +5,9 @@ Times are Unix seconds. Keys that have several parts join them with the unit sep
 
 from __future__ import annotations
 
+from collections import deque
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -321,6 +322,15 @@ def report_key(piid: str, report_id: str) -> str:
     return _SEPARATOR.join((piid, report_id))
 
 
+class PlaceChange(NamedTuple):
+    """The change `number` of `State.by_place`: `entry` (name, PIID) came to `place`, or went from there."""
+
+    number: int
+    place: tuple[str, str]
+    came: bool
+    entry: tuple[str, str]
+
+
 class State:
     """All aggregates in memory, and the indexes that are derived from them."""
 
@@ -347,5 +357,6 @@ class State:
         # (account, virtual account) → (name, PIID) of its instances, in order; derived. They are bisected:
         # with 100,000 a registration moves 800 KB at most, and any page is there at once.
         self.by_place: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        # How often that has changed: what was made of it is good as long as this is the same.
+        # How often that has changed, and the last changes: who made something of it can follow.
         self.place_changes = 0
+        self.place_log: deque[PlaceChange] = deque(maxlen=1000)

@@ -1,16 +1,18 @@
 """Product instances of one virtual account, found and sorted quickly: a page of 100,000 is there at once.
 
-By name they are in order already (`State.by_place`). What else was made of that order is kept as long as the
-order is the same. The order by last contact changes with every message: it is up to two seconds old.
+By name they are in order already (`State.by_place`). What else was made of that order follows its changes, so
+that a registration costs the next list little. The order by last contact changes with every message: it is up
+to two seconds old.
 """
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from mock_server.domain.state import Instance, Mode, State
+from mock_server.domain.state import Instance, Mode, PlaceChange, State
 
 __all__ = ["Found", "InstanceIndex", "Sort", "product_type"]
 
@@ -42,19 +44,50 @@ class Found:
 
 @dataclass
 class _Place:
-    """What was made of one order."""
+    """What was made of one order. `entries`: a copy of it; `texts`: what is searched in, beside it."""
 
     state: State
     changes: int
+    entries: list[tuple[str, str]]
     piids: list[str]
     texts: list[str] | None = None
-    found: dict[tuple[str, str, bool], tuple[float, list[str]]] = field(default_factory=dict)
+    found: dict[tuple[str, Sort, bool], tuple[float, list[str]]] = field(default_factory=dict)
+
+    def follow(self, place: tuple[str, str]) -> bool:
+        """Make the changes since then; False where there are too many to follow."""
+        log = self.state.place_log
+        missed = self.state.place_changes - self.changes
+        if missed > len(log):
+            return False
+        for number in range(len(log) - missed, len(log)):
+            if log[number].place == place:
+                self._follow(log[number])
+        self.changes = self.state.place_changes
+        return True
+
+    def _follow(self, change: PlaceChange) -> None:
+        at = bisect.bisect_left(self.entries, change.entry)
+        if change.came:
+            self.entries.insert(at, change.entry)
+            self.piids.insert(at, change.entry[1])
+            if self.texts is not None:
+                self.texts.insert(at, _text(self.state, change.entry))
+        else:
+            del self.entries[at], self.piids[at]
+            if self.texts is not None:
+                del self.texts[at]
+        self.found.clear()
+
+
+def _text(state: State, entry: tuple[str, str]) -> str:
+    """Name and type, as they are searched in; of one that has gone since, nothing."""
+    instance = state.instances.get(entry[1])
+    return "" if instance is None else f"{entry[0]}\n{product_type(instance)}".casefold()
 
 
 class InstanceIndex:
     def __init__(self) -> None:
         self._places: dict[tuple[str, str], _Place] = {}
-        self._folded: dict[tuple[str, str], str] = {}
 
     def find(
         self,
@@ -73,10 +106,10 @@ class InstanceIndex:
         wanted = search.strip().casefold()
         if not wanted and sort == "name" and not policy:
             return Found(here.piids, descending)
-        key = (wanted, sort, policy)
+        key: tuple[str, Sort, bool] = (wanted, sort, policy)
         kept = here.found.get(key)
         if kept is None or (sort == "contact" and now - kept[0] > _FRESH):
-            kept = (now, self._sorted(state, self._matching(here, place, wanted, policy), sort))
+            kept = (now, self._sorted(state, self._matching(here, wanted, policy), sort))
             if len(here.found) >= _KEPT:
                 here.found.pop(next(iter(here.found)))
             here.found[key] = kept
@@ -84,33 +117,24 @@ class InstanceIndex:
 
     def _place(self, state: State, place: tuple[str, str]) -> _Place:
         here = self._places.get(place)
-        if here is None or here.state is not state or here.changes != state.place_changes:
-            order = state.by_place.get(place, [])
-            here = _Place(state, state.place_changes, [piid for _, piid in order])
+        if here is None or here.state is not state or not here.follow(place):
+            entries = list(state.by_place.get(place, ()))
+            here = _Place(state, state.place_changes, entries, [piid for _, piid in entries])
             self._places = {where: kept for where, kept in self._places.items() if kept.state is state}
             self._places[place] = here
         return here
 
-    def _matching(self, here: _Place, place: tuple[str, str], wanted: str, policy: bool) -> list[str]:
+    @staticmethod
+    def _matching(here: _Place, wanted: str, policy: bool) -> list[str]:
         instances = here.state.instances
         piids = here.piids
         if wanted:
             if here.texts is None:
-                here.texts = self._texts(here.state, here.state.by_place.get(place, []))
+                here.texts = [_text(here.state, entry) for entry in here.entries]
             piids = [piid for piid, text in zip(piids, here.texts, strict=True) if wanted in text]
         if policy:
             piids = [piid for piid in piids if instances[piid].mode is Mode.POLICY]
         return piids
-
-    def _texts(self, state: State, order: Sequence[tuple[str, str]]) -> list[str]:
-        """Name and type of each, as they are searched in. A registration must not fold all others again."""
-        folded, instances = self._folded, state.instances
-        if len(folded) > 2 * len(instances) + 1000:
-            folded.clear()
-        for one in order:
-            if one not in folded:
-                folded[one] = f"{one[0]}\n{product_type(instances[one[1]])}".casefold()
-        return [folded[one] for one in order]
 
     @staticmethod
     def _sorted(state: State, piids: list[str], sort: Sort) -> list[str]:

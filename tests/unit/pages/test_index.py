@@ -14,7 +14,7 @@ from mock_server.domain import instances
 from mock_server.errors import CallerError
 from mock_server.pages.index import InstanceIndex, Sort, product_type
 from mock_server.pages.tables import PAGE, Asked, Column, arranged, csv_lines
-from tests.unit.domain.world import NOW, Server, Speaker
+from tests.unit.domain.world import NOW, Server, Speaker, loaded
 
 HERE = ("Lab", "Default")
 names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=8)
@@ -67,6 +67,20 @@ def test_policy_and_another_place_have_their_own() -> None:
     assert len(index.find(server.state, HERE)) == 2
     assert len(index.find(server.state, HERE, policy=True)) == 0
     assert len(index.find(server.state, ("Lab", "Branch"))) == 0
+
+
+def test_more_changes_than_are_kept_are_followed_too() -> None:
+    """After more of them than the log holds, and after a state that is another one: all is made anew."""
+    server, index = filled(["a", "b", "c"]), InstanceIndex()
+    assert len(index.find(server.state, HERE, search="b")) == 1
+    one = next(iter(server.state.instances.values()))
+    for number in range(600):
+        server.commit(instances.rename(server.state, one.piid, f"b {number}"))
+    assert len(index.find(server.state, HERE, search="b")) == 2
+    server.commit(instances.remove(server.state, one.piid))
+    assert len(index.find(server.state, HERE, search="b")) == 1
+    assert len(index.find(loaded(server.machine).state, HERE, search="b")) == 1
+    assert len(index.find(server.state, HERE)) == 2
 
 
 @given(st.dictionaries(names, names, max_size=5))
