@@ -39,7 +39,7 @@ demo: $(VENV)/.server
 
 test: $(VENV)/.dev
 	@echo "Running the tests"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "not drill and not judge" tests
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup -m "not drill and not judge" tests
 
 check: $(VENV)/.dev
 	@echo "Checking style, types, import contracts and generated pages"
