@@ -5,6 +5,9 @@ SCENARIO ?= B
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# A cluster is three processes, and each would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check judges screenshots bench drill-real docs clean
 
 help:

@@ -24,7 +24,7 @@ from mock_server.domain.state import Account, Instance, LastMessage, State, User
 from mock_server.pages.app import Pages
 from mock_server.pages.live import Live
 from mock_server.pages.sessions import Sessions
-from mock_server.pages.visit import Site
+from mock_server.pages.site import Site
 from mock_server.serving import Serving
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.messages import Acknowledged

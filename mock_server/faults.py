@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -86,10 +86,10 @@ class Request(msgspec.Struct, kw_only=True):
 class Faults:
     """At most one fault of a kind for an endpoint; setting it again replaces it."""
 
-    def __init__(self, paths: Iterable[str] = ()) -> None:
+    def __init__(self, paths: Callable[[], Iterable[str]] = tuple) -> None:
         self._active: dict[tuple[str, str], Fault] = {}
         self._random = random.Random(0)  # noqa: S311 - which requests are met, repeated by the seed
-        self._paths = tuple(paths)
+        self._paths = paths
         self.requests: deque[Request] = deque(maxlen=_KEPT)
 
     # ---- what is set --------------------------------------------------------------------------------------
@@ -137,7 +137,9 @@ class Faults:
     def note(self, request: Request) -> None:
         """Keep a request for the journal; the oldest one goes."""
         if request.status == 404:
-            request.nearest = next(iter(get_close_matches(request.path, self._paths, n=1, cutoff=0.5)), "")
+            request.nearest = next(
+                iter(get_close_matches(request.path, [*self._paths()], n=1, cutoff=0.5)), ""
+            )
         self.requests.append(request)
 
 

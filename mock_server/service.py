@@ -10,8 +10,7 @@ import ssl
 from collections.abc import Mapping
 
 from mock_server import administrators, issuing, pki, tls
-from mock_server.api.app import ApiEndpoint
-from mock_server.api.routes import ROUTES
+from mock_server.api.paths import is_of_api
 from mock_server.cluster.machine import ASGIApp, ControlHandler, Ledger, NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
 from mock_server.control import browser, handlers
@@ -20,10 +19,9 @@ from mock_server.cssm.problems import CSSM_UNREACHABLE
 from mock_server.domain.apply import LicensingMachine
 from mock_server.errors import SmartlicError
 from mock_server.faults import Faults
-from mock_server.pages.app import Pages
 from mock_server.pages.live import Live
 from mock_server.pages.sessions import KEY, Sessions
-from mock_server.pages.visit import Site
+from mock_server.pages.site import Site
 from mock_server.serving import Serving, kept_key, key_name_of, new_key, stored_chain
 from mock_server.syncing import Synchronizer
 from mock_server.web.asgi import Receive, Scope, Send
@@ -31,6 +29,7 @@ from mock_server.web.devices import PATHS, DeviceEndpoint
 from mock_server.web.discarded import DiscardedPages
 from mock_server.web.faulty import Faulty
 from mock_server.web.gui import GuiEndpoint
+from mock_server.web.later import Later
 
 __all__ = ["LicensingService", "make"]
 
@@ -47,12 +46,11 @@ class LicensingService:
         self.machine = LicensingMachine()
         self.cssm: CssmPort = cssm or CssmClient.over_socket(context.folder / "cssm")
         self.serving: Serving | None = None
-        self.faults = Faults([*PATHS, *(route.path for route in ROUTES)])
+        self.faults = Faults(_paths)
         self._live = Live(context.status)
         self._site: Site | None = None
         self._looking: asyncio.Task[None] | None = None
         self.control: Mapping[str, ControlHandler] = handlers(self.active)
-        self.api = ApiEndpoint(self.active)
 
     def active(self) -> Serving:
         """What is there while this node is Active. Raises `not-active` otherwise."""
@@ -68,12 +66,22 @@ class LicensingService:
         return Faulty(endpoint, self.faults, lambda _scope: "devices")
 
     def gui_app(self) -> ASGIApp:
-        pages, api = GuiEndpoint(self.context.status, self.anchor, Pages(self.site)), self.api
+        pages, api = GuiEndpoint(self.context.status, self.anchor, Later(self._pages)), Later(self._api)
 
         async def gui(scope: Scope, receive: Receive, send: Send) -> None:
-            await (api if api.takes(scope) else pages)(scope, receive, send)
+            await (api if is_of_api(scope) else pages)(scope, receive, send)
 
-        return Faulty(gui, self.faults, lambda scope: "api" if api.takes(scope) else "pages")
+        return Faulty(gui, self.faults, lambda scope: "api" if is_of_api(scope) else "pages")
+
+    def _pages(self) -> ASGIApp:
+        from mock_server.pages.app import Pages
+
+        return Pages(self.site)
+
+    def _api(self) -> ASGIApp:
+        from mock_server.api.app import ApiEndpoint
+
+        return ApiEndpoint(self.active)
 
     def site(self) -> Site:
         """What the pages show while this node is Active. Raises `not-active` otherwise."""
@@ -132,6 +140,13 @@ class LicensingService:
     def applied(self, _payload: bytes) -> None:
         """Pages that are open are told that something has changed."""
         self._live.changed()
+
+
+def _paths() -> list[str]:
+    """Those that there are, for a request to one that there is not."""
+    from mock_server.api.routes import ROUTES
+
+    return [*PATHS, *(route.path for route in ROUTES)]
 
 
 def make(context: NodeContext) -> LicensingService:

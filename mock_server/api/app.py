@@ -24,18 +24,17 @@ from mock_server.api import permissions, problems, reading
 from mock_server.api.calls import Call, Listing, Result, Route
 from mock_server.api.documents import Documents
 from mock_server.api.limits import RateLimit
+from mock_server.api.paths import is_document, path_of
 from mock_server.api.permissions import Caller
 from mock_server.api.routes import ROUTES
 from mock_server.errors import CommunicationError, SmartlicError
 from mock_server.serving import Serving
-from mock_server.web.asgi import ClientGone, Receive, Scope, Send, raw_path
+from mock_server.web.asgi import ClientGone, Receive, Scope, Send
 
 __all__ = ["ApiEndpoint"]
 
 log = logging.getLogger(__name__)
 
-PREFIX: Final = "/backend"
-_OURS: Final = ("/api/", "/oauth/")
 _JSON: Final = "application/json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _NOBODY: Final = Caller("", "", None)
@@ -56,12 +55,6 @@ class _Name(Convertor[str]):
 register_url_convertor("name", _Name())
 
 
-def _path_of(scope: Scope) -> str:
-    """The path as it was sent, without the prefix, and with one slash where a client has joined two."""
-    path = "/" + raw_path(scope).lstrip("/")
-    return "/" + path.removeprefix(PREFIX).lstrip("/") if path.startswith(PREFIX + "/") else path
-
-
 class ApiEndpoint:
     """`serving()`: what serves while this node is Active; it raises not-active otherwise."""
 
@@ -79,12 +72,6 @@ class ApiEndpoint:
             default=_no_route,
         )
 
-    @staticmethod
-    def takes(scope: Scope) -> bool:
-        """Whether the path is one of the API's."""
-        path = _path_of(scope)
-        return path.startswith(_OURS) or Documents.takes(path)
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = False
 
@@ -93,9 +80,9 @@ class ApiEndpoint:
             began = True
             await send(message)
 
-        path = _path_of(scope)
+        path = path_of(scope)
         try:
-            if Documents.takes(path):
+            if is_document(path):
                 await self._documents(path, scope, receive, sending)
             else:
                 inner = {**scope, "path": path.rstrip("/"), "root_path": "", "app": self}
@@ -202,7 +189,7 @@ def _refusal(error: Exception, scope: Scope) -> Response:
         log.error("a call of the API failed", exc_info=error)
         error = problems.INTERNAL()
     body = problems.body_of(error)
-    if _path_of(scope).startswith("/oauth/"):
+    if path_of(scope).startswith("/oauth/"):
         body["error"] = problems.oauth_word(error)
     return Response(
         msgspec.json.encode(body),

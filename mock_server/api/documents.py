@@ -17,12 +17,11 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from mock_server.api import problems
 from mock_server.api.calls import Route
 from mock_server.api.openapi import document
+from mock_server.api.paths import DOCUMENT, PAGE
 from mock_server.web.asgi import Receive, Scope, Send
 
 __all__ = ["Documents"]
 
-_DOCUMENT: Final = "/openapi.json"
-_PAGE: Final = "/api-docs"
 _OWN: Final = Path(__file__).parent / "static"
 _BROUGHT: Final = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _HEADERS: Final = {
@@ -42,22 +41,18 @@ class Documents:
         self._routes = routes
         self._document = b""
 
-    @staticmethod
-    def takes(path: str) -> bool:
-        return path in (_DOCUMENT, _PAGE) or path.startswith(_PAGE + "/")
-
     async def __call__(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
             raise problems.WRONG_METHOD(path=path[:200], method=scope["method"][:20], allow="GET, HEAD")
         await self._found(path)(scope, receive, send)
 
     def _found(self, path: str) -> Response:
-        if path == _DOCUMENT:
+        if path == DOCUMENT:
             self._document = self._document or msgspec.json.encode(document(self._routes))
             return Response(self._document, media_type="application/json", headers=_HEADERS)
-        if path == _PAGE:
+        if path == PAGE:
             return FileResponse(_OWN / "page.html", headers=_HEADERS)
-        name = path.removeprefix(_PAGE + "/")
+        name = path.removeprefix(PAGE + "/")
         if not name:
             return RedirectResponse("../api-docs", 308, headers=_HEADERS)
         if name == "start.js":

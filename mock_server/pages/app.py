@@ -18,7 +18,8 @@ from mock_server.errors import CallerError, CommunicationError, SmartlicError, p
 from mock_server.pages import admin, doing, licensing, pictures, signing_in
 from mock_server.pages.actions import CHANGED_MEANWHILE
 from mock_server.pages.rendering import STATIC, static
-from mock_server.pages.visit import NO_PAGE, NOT_ALLOWED, Site, Visit
+from mock_server.pages.site import Site
+from mock_server.pages.visit import NO_PAGE, NOT_ALLOWED, Visit
 from mock_server.web.asgi import BodyTooLarge, ClientGone, Receive, Scope, Send, read_body
 
 __all__ = ["Pages"]

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
-from mock_server.cluster.machine import NodeContext
 from mock_server.control import perform
 from mock_server.control.forms import Answer
 from mock_server.domain import accounts
-from mock_server.domain.attempts import Attempts
 from mock_server.domain.state import DEFAULT_VIRTUAL_ACCOUNT, Account, State, User, UserRole
 from mock_server.errors import CallerError, problem
 from mock_server.pages.actions import ACTIONS, question, seen
-from mock_server.pages.index import InstanceIndex
-from mock_server.pages.live import Live
 from mock_server.pages.rendering import rendered
-from mock_server.pages.sessions import Session, Sessions
+from mock_server.pages.sessions import Session
+from mock_server.pages.site import Site
 from mock_server.pages.tables import Asked, Listing, csv_lines
 from mock_server.serving import Serving
 
-__all__ = ["NOT_ALLOWED", "NO_PAGE", "Site", "Visit"]
+__all__ = ["NOT_ALLOWED", "NO_PAGE", "Visit"]
 
 NO_PAGE = problem(
     "no-such-page",
@@ -41,24 +38,6 @@ NOT_ALLOWED = problem(
     "Ask an administrator of this server, or sign in as one.",
 )
 _ROWS_AT_ONCE = 500
-
-
-@dataclass
-class Site:
-    """What the pages of one Active server share."""
-
-    serving: Serving
-    sessions: Sessions
-    live: Live
-    index: InstanceIndex = field(default_factory=InstanceIndex)
-
-    @property
-    def attempts(self) -> Attempts:
-        return self.serving.attempts
-
-    @property
-    def context(self) -> NodeContext:
-        return self.serving.context
 
 
 @dataclass

@@ -170,6 +170,8 @@ def test_nothing_is_left_behind(processes: bool) -> None:
         pids = [node["pid"] for node in ssm.status()["nodes"].values()]
         ssm.hang("secondary")
         raise ZeroDivisionError
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(5)  # one that has told of a process's end is about to end itself
     assert set(threading.enumerate()) <= threads
     assert len(os.listdir("/proc/self/fd")) <= files  # noqa: PTH208
     assert not folder.exists()

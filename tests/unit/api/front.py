@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from mock_server.api.app import ApiEndpoint
+from mock_server.api.paths import is_of_api
 from mock_server.cluster.config import configure
 from mock_server.cluster.machine import NodeContext
 from mock_server.cluster.problems import NOT_ACTIVE
@@ -227,7 +228,7 @@ async def _speak(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    assert app.takes(scope)
+    assert is_of_api(scope)
     await app(scope, receive, send)
     named = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return Answer(sent[0]["status"], named, [one["body"] for one in sent[1:] if one.get("body")])

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mock_server.api.app import ApiEndpoint
+from mock_server.api.paths import is_of_api
 from mock_server.api.routes import ROUTES
 from mock_server.domain import api_clients, events, instances, users
 from mock_server.domain.state import UserRole
@@ -337,9 +337,9 @@ def test_the_dispatch_takes_what_is_the_apis() -> None:
     """Its own paths with and without /backend, and nothing of the pages."""
     ours = ["/api/v1/x", "/oauth/token", "/openapi.json", "/api-docs", "/api-docs/start.js"]
     for path in ours + [f"/backend{path}" for path in ours]:
-        assert ApiEndpoint.takes({"path": path, "raw_path": path.encode()})
+        assert is_of_api({"path": path, "raw_path": path.encode()})
     for path in ("/", "/health", "/apiary", "/backend", "/trust-anchor.pem", "/admin/", "/oauth"):
-        assert not ApiEndpoint.takes({"path": path, "raw_path": path.encode()})
+        assert not is_of_api({"path": path, "raw_path": path.encode()})
 
 
 def test_a_long_list_that_changes_meanwhile_stays_whole(
