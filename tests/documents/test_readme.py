@@ -14,9 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from mock_server.cluster import config
+from tests.support import new_addresses
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 _IN_A_TEST, _LIBRARY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+_VIP = "README_VIP"
+"""Variable with what stands for the default VIP."""
 
 
 def _section(title: str) -> str:
@@ -30,13 +37,18 @@ def _commands(text: str) -> list[str]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An environment in which a newcomer's commands find the programs, and touch nothing of the user's."""
-    programs = Path(sys.executable).parent
+    """An environment in which a newcomer's commands find the programs, and touch nothing of the user's.
+
+    The cluster has addresses of this test's own: somebody may have one up at the default ones.
+    """
+    programs, own = Path(sys.executable).parent, new_addresses()
+    config.create(tmp_path / "cluster", config.configure(own.primary, own.secondary, own.vip))
     yield {
         **os.environ,
         "PATH": f"{programs}:{os.environ['PATH']}",
         "SMARTLIC_HOME": str(tmp_path / "home"),
         "SMARTLIC_MOCK_FOLDER": str(tmp_path / "cluster"),
+        _VIP: own.vip,
     }
 
 
@@ -50,7 +62,8 @@ def test_by_hand_works_as_it_is_written(tmp_path: Path, shell: dict[str, str]) -
     try:
         assert any("The cluster is up" in line for line in up.stdout)
         said = {command: _run(command, tmp_path, shell) for command in commands}
-        subprocess.run([sys.executable, "-c", _LIBRARY], cwd=tmp_path, env=shell, check=True, timeout=60)
+        library = _LIBRARY.replace("127.0.0.12", shell[_VIP])
+        subprocess.run([sys.executable, "-c", library], cwd=tmp_path, env=shell, check=True, timeout=60)
         listed = _run("smartlic-mock instances", tmp_path, shell)
     finally:
         up.send_signal(signal.SIGINT)
@@ -93,7 +106,7 @@ def test_try_your_automation_works_as_it_is_written(tmp_path: Path, shell: dict[
 
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
-        ["bash", "-c", command],
+        ["bash", "-c", command.replace("127.0.0.12", environment[_VIP])],
         cwd=folder,
         env=environment,
         capture_output=True,
