@@ -107,7 +107,7 @@ def test_another_root_is_not_trusted_by_openssl(stage: Stage, tmp_path: Path) ->
 def test_the_page_answers_curl(stage: Stage) -> None:
     """curl trusts the browser certificate by the VIP and gets the page."""
     vip = stage.config.vip
-    done = _run("curl", "-sS", "--cacert", str(stage.anchor), f"https://{vip.host}:{vip.gui_port}/")
+    done = _run("curl", "-sSL", "--cacert", str(stage.anchor), f"https://{vip.host}:{vip.gui_port}/")
     assert done.returncode == 0, done.stderr.decode()
     assert b"On-Prem License Workspace" in done.stdout
     assert b"authorizes no real product" in done.stdout
