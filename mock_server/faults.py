@@ -136,11 +136,15 @@ class Faults:
 
     def note(self, request: Request) -> None:
         """Keep a request for the journal; the oldest one goes."""
-        if request.status == 404:
-            request.nearest = next(
-                iter(get_close_matches(request.path, [*self._paths()], n=1, cutoff=0.5)), ""
-            )
         self.requests.append(request)
+
+    def newest(self) -> list[Request]:
+        """The journal, newest first. Which path was meant is found out for its reader, not at the request."""
+        for request in self.requests:
+            if request.status == 404 and not request.nearest:
+                near = get_close_matches(request.path, [*self._paths()], n=1, cutoff=0.5)
+                request.nearest = near[0] if near else ""
+        return list(reversed(self.requests))
 
 
 def _why_not(fault: Fault) -> str:

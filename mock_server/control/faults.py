@@ -60,7 +60,7 @@ async def reset(serving: Serving, fields: _Reset) -> Answer:
 
 async def requests(serving: Serving, fields: Page) -> Answer:
     """The newest first."""
-    newest = list(reversed(serving.faults.requests))
+    newest = serving.faults.newest()
     rows = [{**msgspec.structs.asdict(one), "at": date(one.at)} for one in fields.of(newest)]
     return {"total": len(newest), "requests": rows}
 
