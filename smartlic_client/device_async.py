@@ -42,6 +42,7 @@ from smartlic_client.protocol.logs import Logged
 from smartlic_client.protocol.record import LicenseKind, Record
 from smartlic_client.transport.common import async_transport
 from smartlic_client.transport.urls import Destination
+from smartlic_client.waiting import any_of
 
 if TYPE_CHECKING:
     from smartlic_client.transport.aio import AsyncTransport
@@ -269,7 +270,7 @@ class AsyncDevice:
                     await self.register(fresh, force=True)
             self._changed.clear()  # what changed up to here is in the deadline
             at = self.errands.agent.next_deadline()
-            await _any_of(stop, self._changed, seconds=pause(at, self.errands.environment.now()))
+            await any_of(stop, self._changed, seconds=pause(at, self.errands.environment.now()))
 
     # ---- the driver (errands, "An errand is a generator") -------------------------------------------------
     async def _run(self, errand: Errand[T]) -> T:
@@ -309,16 +310,6 @@ class AsyncDevice:
         transport, self._transport = self._transport, None
         if transport is not None:
             await _whole(asyncio.ensure_future(transport.aclose()))
-
-
-async def _any_of(*events: asyncio.Event, seconds: float) -> None:
-    """Until one of them is set, or the time is over."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()
 
 
 def _in_thread(work: Callable[[], T]) -> Awaitable[T]:

@@ -28,6 +28,7 @@ from smartlic_client.protocol.identity import IdToken
 from smartlic_client.protocol.messages import request_type
 from smartlic_client.protocol.record import Record
 from smartlic_client.transport.urls import Destination
+from smartlic_client.waiting import any_of
 
 __all__ = ["Fleet", "Pace"]
 
@@ -170,7 +171,7 @@ class Fleet:
             index, at = self._next(now)
             if index is None:
                 self._slots.release()
-                await _either(self._stop, self._changed, min(max(at - now, 0.0), _LATEST))
+                await any_of(self._stop, self._changed, seconds=min(max(at - now, 0.0), _LATEST))
                 continue
             task = asyncio.create_task(self._attended(index))
             self._tasks.add(task)
@@ -294,7 +295,7 @@ class Fleet:
         await self._store.save(row._replace(due=self._environment.now()))
 
     async def pause(self, seconds: float) -> None:
-        await _either(self._stop, None, seconds)
+        await any_of(self._stop, seconds=seconds)
         if self._stop.is_set():
             raise _StoppedError
 
@@ -373,13 +374,3 @@ class _Visit:
 
 def _states(record: Record) -> tuple[str, str]:
     return record.registration.value, record.authorization.value
-
-
-async def _either(stop: asyncio.Event, other: asyncio.Event | None, seconds: float) -> None:
-    """Until one of the events is set, or the time is over."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in (stop, other) if event is not None]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for one in waiting:
-            one.cancel()
