@@ -8,12 +8,13 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A cluster is three processes, and each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check judges screenshots bench drill-real docs clean
+.PHONY: help demo test check wheel judges screenshots bench drill-real docs clean
 
 help:
 	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
 	@echo "make test        the tests (no root, under 10 minutes with the installation)"
-	@echo "make check       ruff, mypy --strict, the import contracts, and that generated pages are up to date"
+	@echo "make check       ruff, mypy --strict, bandit, import contracts, generated pages, vulnerable dependencies"
+	@echo "make wheel       the wheel, and beside it what an installation brings (SBOM, CycloneDX), in dist"
 	@echo "make judges      outside tools that judge what we make (may install packages)"
 	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
 	@echo "make bench       speed, each figure as a ratio to its limit or a peer in the same run"
@@ -45,12 +46,19 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup -m "not drill and not judge" tests
 
 check: $(VENV)/.dev
-	@echo "Checking style, types, import contracts and generated pages"
+	@echo "Checking style, types, security, import contracts, generated pages and dependencies"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive smartlic_client mock_server release
 	@$(BIN)/python -m docs.generate --check
+	@$(BIN)/python -m release.audit
+
+wheel: $(VENV)/.dev
+	@rm -rf dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@$(BIN)/python -m release.sbom dist/smartlic-*.whl
 
 judges: $(VENV)/.dev
 	@echo "Running the judges from outside"

@@ -11,6 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.utils import canonicalize_name
+
+from release import audit, sbom
 
 pytestmark = [pytest.mark.judge, pytest.mark.timeout(600)]
 
@@ -125,3 +130,19 @@ def test_five_lines_of_an_outside_project(wheel: Path, tmp_path: Path, options: 
     (made.project / "test_mine.py").write_text(_FIVE_LINES)
     done = made.run("pytest", "-q", "-W", "error", *options)
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_the_bill_of_materials_is_whole(wheel: Path, tmp_path: Path) -> None:
+    """CycloneDX's own schema judges it, and it names the project and each of the wheel's dependencies."""
+    copied = tmp_path / wheel.name
+    copied.write_bytes(wheel.read_bytes())
+    text = sbom.write(copied).read_text()
+    judge = JsonStrictValidator(SchemaVersion.V1_6)
+    assert judge.validate_str(text) is None
+    bill = json.loads(text)
+    assert judge.validate_str(json.dumps({**bill, "components": [{"name": "x"}]})) is not None
+    assert bill["metadata"]["component"]["name"] == "smartlic"
+    named = {canonicalize_name(component["name"]) for component in bill["components"]}
+    assert set(audit.installed("smartlic", audit.EXTRAS)) <= named
+    assert not {"pip", "pytest"} & named
+    assert str(tmp_path.parent) not in json.dumps(bill)
