@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.serialization import load_der_public_key
-
 from mock_server.domain import events
 from mock_server.domain.state import LastMessage
 from smartlic_client.errors import Problem
 from smartlic_client.protocol import errors, signing
 from smartlic_client.protocol.messages import RequestData, Result, meaning
+from smartlic_client.protocol.seals import REAL, Seals
 from smartlic_client.protocol.smart import SignedRequest
 
 __all__ = ["Decision", "Environment", "IssuedCertificate", "kept", "known", "signed_by"]
@@ -29,13 +28,15 @@ class IssuedCertificate:
 class Environment:
     """What the decision needs from outside. `issue(public key, piid)` signs an ID certificate.
 
-    `postpone`: what is accepted now is answered OK_POLL, and has its effect all the same.
+    `postpone`: what is accepted now is answered OK_POLL, and has its effect all the same. `seals`: how the
+    messages of devices are made believable.
     """
 
     now: float
     random: Callable[[int], bytes]
     issue: Callable[[signing.PublicKey, str], IssuedCertificate]
     postpone: bool = False
+    seals: Seals = REAL
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,10 @@ class Decision:
     poll_id: str | None = None
 
 
-def signed_by(public_key: bytes, signed: SignedRequest) -> bool:
+def signed_by(public_key: bytes, signed: SignedRequest, seals: Seals) -> bool:
     if not public_key:  # known by a file only: it has said nothing, and can say nothing before it has a key
         return False
-    key = load_der_public_key(public_key)
-    return signing.verify(key, signed.signed, signed.signature)  # type: ignore[arg-type]
+    return seals.verify(seals.load_public_key(public_key), signed.signed, signed.signature)
 
 
 def known(piid: str, last: LastMessage, data: RequestData) -> Decision | None:

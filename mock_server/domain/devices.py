@@ -25,7 +25,7 @@ from mock_server.domain.decisions import (
     signed_by,
 )
 from mock_server.domain.state import AccountStatus, Instance, LastMessage, State, Tombstone
-from smartlic_client.protocol import errors, signing
+from smartlic_client.protocol import errors
 from smartlic_client.protocol.messages import (
     VERSIONS,
     Acknowledged,
@@ -57,7 +57,7 @@ def decide(
     if isinstance(data, HelloRequest):
         return Decision(piid=piid, result=Acknowledged())
     if isinstance(data, PollRequest):
-        return _polled(state, signed, data, account)
+        return _polled(state, signed, data, environment, account)
     if isinstance(data, (RegistrationRequest, TrustRequest)):
         decision = registrations.begin(state, signed, data, environment, account)
     else:
@@ -86,8 +86,8 @@ def _of_instance(
     piid = signed.header.product_instance_identifier
     instance = state.instances.get(piid)
     if instance is None:
-        return _gone(state, signed, piid)
-    if not signed_by(instance.public_key, signed):
+        return _gone(state, signed, piid, environment)
+    if not signed_by(instance.public_key, signed, environment.seals):
         return Decision(piid=piid, problem=errors.BAD_SIGNATURE)
     if account not in (None, instance.account):
         return Decision(piid=piid, problem=errors.OTHER_ACCOUNT)
@@ -105,7 +105,7 @@ def _of_instance(
     return usage.authorization(state, data, instance, environment.now)
 
 
-def _gone(state: State, signed: SignedRequest, piid: str) -> Decision:
+def _gone(state: State, signed: SignedRequest, piid: str, environment: Environment) -> Decision:
     """Rule 4."""
     tombstone = state.tombstones.get(piid)
     repeats = (
@@ -113,7 +113,7 @@ def _gone(state: State, signed: SignedRequest, piid: str) -> Decision:
         and tombstone.last is not None
         and isinstance(signed.data, DeregistrationRequest)
         and tombstone.last.message_id == signed.data.message_id
-        and signed_by(tombstone.public_key, signed)
+        and signed_by(tombstone.public_key, signed, environment.seals)
     )
     return Decision(piid=piid, result=Acknowledged()) if repeats else Decision(unknown_piid=piid)
 
@@ -131,8 +131,9 @@ def _deregistration(data: DeregistrationRequest, instance: Instance) -> Decision
 
 def _renewal(data: IdCertRenewalRequest, instance: Instance, environment: Environment) -> Decision:
     """A new certificate for the key that is certified: a repeat is then signed by a key that is known."""
-    public_key = signing.read_csr(data.csr)
-    if public_key is None or signing.public_key_bytes(public_key) != instance.public_key:
+    seals = environment.seals
+    public_key = seals.read_csr(data.csr)
+    if public_key is None or seals.public_key_bytes(public_key) != instance.public_key:
         return Decision(piid=instance.piid, problem=errors.CSR_NOT_VALID)
     issued = environment.issue(public_key, instance.piid)
     result = IdCertRenewalResult(id_certificate=issued.certificate, id_certificate_chain=[])
@@ -148,7 +149,9 @@ def _poll_id(piid: str, message_id: str) -> str:
     return f"{piid}.{message_id}"
 
 
-def _polled(state: State, signed: SignedRequest, data: PollRequest, account: str | None) -> Decision:
+def _polled(
+    state: State, signed: SignedRequest, data: PollRequest, environment: Environment, account: str | None
+) -> Decision:
     """The result of the instance's last message, if that is the one."""
     told = signed.header.product_instance_identifier
     piid = told or data.poll_id.partition(".")[0]
@@ -157,7 +160,7 @@ def _polled(state: State, signed: SignedRequest, data: PollRequest, account: str
     last = there.last if there is not None else None
     if there is None or (instance is None and not _asked_for(data, piid, last)):
         return Decision(unknown_piid=told) if told else Decision(problem=errors.POLL_UNKNOWN)
-    if not signed_by(there.public_key, signed):
+    if not signed_by(there.public_key, signed, environment.seals):
         return Decision(piid=told, problem=errors.BAD_SIGNATURE)
     if instance is not None and account not in (None, instance.account):
         return Decision(piid=told, problem=errors.OTHER_ACCOUNT)

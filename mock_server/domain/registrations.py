@@ -47,12 +47,13 @@ def begin(
     account: str | None = None,
 ) -> Decision:
     """`account`: the local account of the URL, None where the URL names none."""
-    public_key = signing.read_csr(data.csr)
+    seals = environment.seals
+    public_key = seals.read_csr(data.csr)
     if public_key is None:
         return Decision(problem=errors.CSR_NOT_VALID)
-    if not signing.verify(public_key, signed.signed, signed.signature):
+    if not seals.verify(public_key, signed.signed, signed.signature):
         return Decision(problem=errors.BAD_SIGNATURE)
-    raw_key = signing.public_key_bytes(public_key)
+    raw_key = seals.public_key_bytes(public_key)
     known_piid = state.by_key.get(key_digest(raw_key))
     if known_piid is not None:
         return _again(state, data, known_piid, account)

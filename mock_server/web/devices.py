@@ -37,6 +37,7 @@ from smartlic_client.protocol.messages import (
     RegistrationResult,
     TrustResult,
 )
+from smartlic_client.protocol.seals import REAL, Seals
 from smartlic_client.protocol.transports import CSLU_PATH
 
 __all__ = ["PATHS", "Desk", "DeviceEndpoint", "Postponing"]
@@ -73,7 +74,8 @@ class Postponing:
 class Desk:
     """What answers devices while this node is Active. `now()` is the time of licensing, which decides;
     answers bear the real time. `sign` and `certificates` make licensing answers; `id_chain` is the chain of
-    every ID certificate. `postponing`: of this node only, and not kept: it is for tests of clients."""
+    every ID certificate. `postponing`: of this node only, and not kept: it is for tests of clients. `seals`:
+    how messages are made believable, on both ways."""
 
     node: str
     machine: LicensingMachine
@@ -85,6 +87,7 @@ class Desk:
     id_chain: list[str]
     postponing: Postponing = field(default_factory=Postponing)
     faults: Faults = field(default_factory=Faults)
+    seals: Seals = REAL
 
 
 class DeviceEndpoint:
@@ -173,11 +176,11 @@ async def answer(
     Raises smart.Malformed for what is no message, CommunicationError for what cannot be done now. Nothing
     leaves before all that it shows is on the disks of both nodes (server, "Replication").
     """
-    signed = smart.decode_request(raw)
+    signed = desk.seals.decode_request(raw)
     if request is not None:
         request.what = signed.header.request_type[:100]
     now = desk.now()
-    environment = replace(desk.environment(now), postpone=desk.postponing.left > 0)
+    environment = replace(desk.environment(now), postpone=desk.postponing.left > 0, seals=desk.seals)
     decision = devices.decide(desk.machine.state, signed, environment, account)
     if decision.poll_id is not None:
         desk.postponing.left -= 1
@@ -232,7 +235,7 @@ def _signed_answer(
         data=result,
     )
     sign = (lambda text: desk.sign(text[1:])) if "wrong-signature" in flaws else desk.sign
-    return smart.encode_answer(header, data, sign, desk.certificates)
+    return desk.seals.encode_answer(header, data, sign, desk.certificates)
 
 
 def _status(decision: devices.Decision) -> str:

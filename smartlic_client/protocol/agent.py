@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from smartlic_client.errors import SmartlicError
-from smartlic_client.protocol import answers, clockwork, errors, signing, smart, usage, usage_file
+from smartlic_client.protocol import answers, clockwork, errors, signing, usage, usage_file
 from smartlic_client.protocol.answers import Outgoing
 from smartlic_client.protocol.identity import MAX_COUNT, IdToken, entitlement_tag, new_uuid, printable
 from smartlic_client.protocol.logs import Logged
@@ -43,6 +43,7 @@ from smartlic_client.protocol.messages import (
     request_type,
 )
 from smartlic_client.protocol.record import Attempts, Entitlement, Identity, LicenseKind, Record
+from smartlic_client.protocol.seals import REAL, Seals
 from smartlic_client.protocol.states import AuthorizationEvent, RegistrationEvent, Trust, TrustEvent
 
 __all__ = ["Agent", "Outgoing"]
@@ -60,8 +61,8 @@ class Agent:
 
     __slots__ = ("_machine",)
 
-    def __init__(self, record: Record) -> None:
-        self._machine = Machine(record)
+    def __init__(self, record: Record, seals: Seals = REAL) -> None:
+        self._machine = Machine(record, seals)
 
     @property
     def record(self) -> Record:
@@ -96,14 +97,14 @@ class Agent:
         record.in_flight = RegistrationRequest(
             **self._common(random),
             id_token=token.reveal(),
-            csr=signing.make_csr(key, str(record.udi)),
+            csr=self._machine.seals.make_csr(key, str(record.udi)),
             force=force,
         )
 
     def _new_key(self, key: signing.PrivateKey) -> None:
         record = self.record
         record.poll_id = None
-        record.new_key = signing.dump_key(key)
+        record.new_key = self._machine.seals.dump_key(key)
         record.protocol_version = PROTOCOL_VERSION
 
     def request(
@@ -224,7 +225,7 @@ class Agent:
         record.in_flight = TrustRequest(
             **self._common(random),
             id_token=token.reveal(),
-            csr=signing.make_csr(key, str(record.udi)),
+            csr=self._machine.seals.make_csr(key, str(record.udi)),
             force=force,
         )
 
@@ -345,7 +346,8 @@ class Agent:
             return None
         if record.to_renew:
             record.to_renew = False
-            csr = signing.make_csr(signing.load_key(identity.key), str(record.udi))
+            seals = self._machine.seals
+            csr = seals.make_csr(seals.load_key(identity.key), str(record.udi))
             return IdCertRenewalRequest(**self._common(random), csr=csr)
         if record.to_report:
             record.to_report = False
@@ -383,8 +385,9 @@ class Agent:
             id_cert_serial_number=identity.serial_number if identity else None,
         )
         stamped = msgspec.structs.replace(request, nonce=nonce, timestamp=int(now * 1000))
-        key = signing.load_key(pem) if pem else None
-        body = smart.encode_request(header, stamped, (lambda data: signing.sign(key, data)) if key else None)
+        seals = self._machine.seals
+        key = seals.load_key(pem) if pem else None
+        body = seals.encode_request(header, stamped, (lambda data: seals.sign(key, data)) if key else None)
         return Outgoing(
             request=request,
             nonce=nonce,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from smartlic_client.errors import RefusedError, SmartlicError
-from smartlic_client.protocol import errors, signing, smart, timers, usage
+from smartlic_client.protocol import errors, smart, timers, usage
 from smartlic_client.protocol.machine import Machine, until_renewal
 from smartlic_client.protocol.messages import (
     VERSIONS,
@@ -35,6 +35,7 @@ from smartlic_client.protocol.messages import (
     request_type,
 )
 from smartlic_client.protocol.record import Attempts, Identity
+from smartlic_client.protocol.seals import REAL, Seals
 from smartlic_client.protocol.states import (
     Authorization,
     AuthorizationEvent,
@@ -76,17 +77,17 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
         return f"Outgoing({request_type(self.request)}, {self.request.message_id})"
 
 
-def believed(sent: Outgoing, body: bytes, anchors: bytes, now: float) -> AnswerData:
+def believed(sent: Outgoing, body: bytes, anchors: bytes, now: float, seals: Seals = REAL) -> AnswerData:
     """The answer's data. Raises an AnswerError for anything that is no answer to `sent` (rule 5)."""
     try:
-        signed = smart.decode_answer(body)
+        signed = seals.decode_answer(body)
     except smart.Malformed as error:
         raise errors.ANSWER_UNREADABLE(why=str(error)) from None
     try:
-        key = signing.verify_answer_chain(signed.certificates, anchors, now)
+        key = seals.verify_answer_chain(signed.certificates, anchors, now)
     except ValueError as error:
         raise errors.ANSWER_SIGNATURE(why=str(error)) from None
-    if not signing.verify(key, signed.signed, signed.signature):
+    if not seals.verify(key, signed.signed, signed.signature):
         raise errors.ANSWER_SIGNATURE(why="it does not fit the answer's text")
     header, data = signed.answer.header, signed.answer.data
     if header.nonce != sent.nonce:
@@ -105,7 +106,7 @@ def receive(machine: Machine, sent: Outgoing, body: bytes, anchors: bytes, now: 
     if (known := smart.decode_error_map(body)) is not None:
         _error_map(machine, sent, known, now)
         return None
-    data = believed(sent, body, anchors, now)
+    data = believed(sent, body, anchors, now, machine.seals)
     return take(machine, sent, data, now)
 
 
@@ -263,18 +264,17 @@ def _accepted(machine: Machine, request: Request, result: Result | None, now: fl
         raise _unreadable("it lacks the data that this request gets")
 
 
-def _certificate(text: str, key_pem: str, now: float) -> tuple[str, float, float]:
+def _certificate(machine: Machine, text: str, key_pem: str, now: float) -> tuple[str, float, float]:
     """Serial number and validity of an ID certificate for our key. Raises an AnswerError."""
     try:
-        certificate, certified = signing.read_certificate(text)
+        certified = machine.seals.certified(text, machine.seals.load_key(key_pem))
     except ValueError:
         raise _unreadable("its ID certificate is none") from None
-    if certified != signing.load_key(key_pem).public_key():
+    if not certified.fits:
         raise errors.ANSWER_MISMATCH(field="certificate's key")
-    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
-    if now >= ends:
+    if now >= certified.ends:
         raise errors.CERTIFICATE_ENDED()
-    return f"{certificate.serial_number:x}", begins, ends
+    return certified.serial, certified.begins, certified.ends
 
 
 def _identity(machine: Machine, result: RegistrationResult | TrustResult, now: float) -> Identity:
@@ -282,7 +282,7 @@ def _identity(machine: Machine, result: RegistrationResult | TrustResult, now: f
     record = machine.record
     if record.new_key is None:
         raise errors.ANSWER_MISMATCH(field="certificate")
-    serial, begins, ends = _certificate(result.id_certificate, record.new_key, now)
+    serial, begins, ends = _certificate(machine, result.id_certificate, record.new_key, now)
     return Identity(
         piid=result.product_instance_identifier,
         key=record.new_key,
@@ -331,7 +331,7 @@ def _renewed(machine: Machine, request: Request, result: IdCertRenewalResult, no
     record = machine.record
     if record.identity is None:
         raise errors.ANSWER_MISMATCH(field="certificate")
-    serial, begins, ends = _certificate(result.id_certificate, record.identity.key, now)
+    serial, begins, ends = _certificate(machine, result.id_certificate, record.identity.key, now)
     _contact(machine, request, "OK", now)
     record.identity = msgspec.structs.replace(
         record.identity,

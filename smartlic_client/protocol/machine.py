@@ -31,6 +31,7 @@ from smartlic_client.protocol.record import (
     Note,
     Record,
 )
+from smartlic_client.protocol.seals import REAL, Seals
 from smartlic_client.protocol.states import (
     AUTHORIZATION,
     REGISTRATION,
@@ -57,12 +58,16 @@ _FIXED: Final = {
 
 
 class Machine:
-    """A record, how many steps were taken (`steps`), and what was logged since `take_logs`."""
+    """A record, how many steps were taken (`steps`), and what was logged since `take_logs`.
 
-    __slots__ = ("_logged", "_udi", "record", "steps")
+    `seals`: how its messages are made believable, and others' believed.
+    """
 
-    def __init__(self, record: Record) -> None:
+    __slots__ = ("_logged", "_udi", "record", "seals", "steps")
+
+    def __init__(self, record: Record, seals: Seals = REAL) -> None:
         self.record = record
+        self.seals = seals
         self.steps = 0
         self._udi = sys.intern(str(record.udi)[:200])
         self._logged: list[Logged] = []
