@@ -20,4 +20,4 @@ EXPOSE 4443 4444 4445 8443 8444 8445
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["smartlic-mock", "status", "--check"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["smartlic-mock"]
-CMD ["up", "--address", "own"]
+CMD ["up", "--address", "own", "--allow-remote"]

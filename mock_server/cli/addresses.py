@@ -16,7 +16,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def address_options(
     primary: str | None, secondary: str | None, vip: str | None, *, shown: str = ""
 ) -> Callable[[F], F]:
-    """--primary, --secondary, --vip and the ports. None: not given; `shown`: what the help says of that."""
+    """--primary, --secondary, --vip, the ports, and --allow-remote.
+
+    None: not given; `shown`: what the help says of that."""
     port = click.IntRange(1, 65535)
 
     def defaults(given: str | None, default: str) -> dict[str, Any]:
@@ -31,6 +33,11 @@ def address_options(
         click.option("--device-port", type=port, show_default="4443", help="Where devices are served."),
         click.option("--gui-port", type=port, show_default="8443", help="Where the pages are served."),
         click.option("--peer-port", type=port, show_default="5405", help="Heartbeat and replication."),
+        click.option(
+            "--allow-remote",
+            is_flag=True,
+            help="Other machines may reach it: without this option every address is the loopback's.",
+        ),
     ]
 
     def decorate(command: F) -> F:

@@ -20,7 +20,7 @@ from mock_server.cluster import config
 from mock_server.cluster.config import ClusterConfig, Layout
 from mock_server.cluster.hosts import Processes
 from mock_server.cluster.membership import standing_of
-from mock_server.cluster.problems import FOLDER_UNUSABLE
+from mock_server.cluster.problems import FOLDER_UNUSABLE, REMOTE_ALLOWED
 from mock_server.cluster.standing import Standing
 from mock_server.cluster.supervisor import Supervisor
 from mock_server.cssm import given as given_root
@@ -83,6 +83,7 @@ def command(
     ca_key: str | None,
     admin_password_file: str | None,
     stand_alone: bool,
+    allow_remote: bool,
     **addresses: Any,
 ) -> None:
     """Start the cluster in the foreground; Ctrl-C stops all of it.
@@ -109,7 +110,7 @@ def command(
         if admin_password_file is not None:
             password = password_of(admin_password_file)
             users.hashed(password, secrets.token_bytes)  # refused now, if it is to be
-        asked = config.configure(**given, stand_alone=stand_alone)
+        asked = config.configure(**given, stand_alone=stand_alone, allow_remote=allow_remote)
         _ports_or_refuse(asked)
     else:
         there = config.load(folder)
@@ -124,7 +125,7 @@ def command(
         if root is not None and ca_certificate is not None:
             adopted = given_root.adopt(layout.cssm, root, ca_certificate, new=new)
         host = Processes("mock_server.service:make", "mock_server.cssm.main")
-        supervisor = Supervisor(folder, asked, host, move_to=one)
+        supervisor = Supervisor(folder, asked, host, move_to=one, allow_remote=allow_remote)
         if password is not None:
             write_private(layout.admin_password, password.encode() + b"\n")
     except OSError as error:
@@ -133,8 +134,10 @@ def command(
     def on_up(status: dict[str, Any]) -> None:
         alone = stands_alone(status)
         active = status["active"] is not None or alone
+        reached = config.remote(supervisor.config)
+        found_problems = [*supervisor.problems, *(REMOTE_ALLOWED(address=host) for host in reached)]
         if wants_json():
-            problems = [found.as_dict() for found in supervisor.problems]
+            problems = [found.as_dict() for found in found_problems]
             line = {
                 "ok": active,
                 "up": active,
@@ -145,7 +148,7 @@ def command(
             }
             say(msgspec.json.encode(line).decode())
             return
-        for found in supervisor.problems:
+        for found in found_problems:
             note(f"warning: {found.sentence} [{found.code}]")
             note(f"  what to do: {found.mend}")
         vip = supervisor.config.nodes.primary if alone else supervisor.config.vip

@@ -21,7 +21,13 @@ from typing import Literal, get_args
 import msgspec
 
 from mock_server.cluster import identity
-from mock_server.cluster.problems import ADDRESS_NOT_ALLOWED, FOLDER_DAMAGED, FOLDER_EXISTS, NO_CLUSTER
+from mock_server.cluster.problems import (
+    ADDRESS_NOT_ALLOWED,
+    FOLDER_DAMAGED,
+    FOLDER_EXISTS,
+    NO_CLUSTER,
+    REMOTE_NOT_ALLOWED,
+)
 from mock_server.files import write_private
 from mock_server.journal.problems import FOLDER_VERSION
 
@@ -50,13 +56,16 @@ class NodeAddresses(msgspec.Struct, frozen=True):
 
 
 class ClusterConfig(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`cluster.json`. `mode`: how the servers were made; stand-alone ones until `ha_deploy`."""
+    """`cluster.json`. `mode`: how the servers were made; stand-alone ones until `ha_deploy`.
+
+    `allow_remote`: other machines may reach it; else all addresses are the loopback's."""
 
     format: int
     cluster: str
     nodes: NodeAddresses
     vip: Address
     mode: Literal["cluster", "stand-alone"] = "cluster"
+    allow_remote: bool = False
 
     def node(self, name: str) -> NodeAddress:
         return self.nodes.primary if name == "primary" else self.nodes.secondary
@@ -117,6 +126,7 @@ def configure(
     gui_port: int = 8443,
     peer_port: int = 5405,
     stand_alone: bool = False,
+    allow_remote: bool = False,
 ) -> ClusterConfig:
     """A configuration. All three addresses the same: ports stand for nodes, counted up from those given.
 
@@ -127,12 +137,13 @@ def configure(
         NodeAddress(secondary, device_port + 2 * step, gui_port + 2 * step, peer_port + step),
     )
     mode: Literal["cluster", "stand-alone"] = "stand-alone" if stand_alone else "cluster"
-    return ClusterConfig(FORMAT, secrets.token_hex(8), nodes, Address(vip, device_port, gui_port), mode)
+    where = Address(vip, device_port, gui_port)
+    return checked(ClusterConfig(FORMAT, secrets.token_hex(8), nodes, where, mode, allow_remote))
 
 
 def create(folder: str | os.PathLike[str], config: ClusterConfig | None = None) -> ClusterConfig:
     """Make a new folder; in that of a cluster with keys for the two nodes to know each other by."""
-    config = config or configure()
+    config = checked(config or configure())
     layout = Layout(folder)
     if layout.cluster_json.exists():
         raise FOLDER_EXISTS(folder=str(layout.folder))
@@ -170,6 +181,28 @@ def has_one_address(config: ClusterConfig) -> bool:
     return config.nodes.primary.host == config.vip.host
 
 
+def remote(config: ClusterConfig) -> list[str]:
+    """The addresses that other machines may reach."""
+    hosts = dict.fromkeys((config.vip.host, *(config.node(name).host for name in NODES)))
+    return [host for host in hosts if not ipaddress.ip_address(host).is_loopback]
+
+
+def checked(config: ClusterConfig) -> ClusterConfig:
+    """The same. Raises remote-not-allowed."""
+    if not config.allow_remote and (found := remote(config)):
+        raise REMOTE_NOT_ALLOWED(address=found[0])
+    return config
+
+
+def allow(folder: str | os.PathLike[str], allowed: bool) -> ClusterConfig:
+    """Write down whether other machines may reach the cluster. Nothing of it may run."""
+    here = load(folder)
+    if here.allow_remote != allowed:
+        here = msgspec.structs.replace(here, allow_remote=allowed)
+        save(Layout(folder), here)
+    return here
+
+
 def move(folder: str | os.PathLike[str], address: str) -> ClusterConfig:
     """Give a cluster whose servers are told apart by ports another address. Nothing of it may run."""
     here = load(folder)
@@ -177,9 +210,8 @@ def move(folder: str | os.PathLike[str], address: str) -> ClusterConfig:
         raise ADDRESS_NOT_ALLOWED(address=address, detail="this cluster has three addresses")
     _check_host(address)
     nodes = [msgspec.structs.replace(here.node(name), host=address) for name in NODES]
-    moved = msgspec.structs.replace(
-        here, nodes=NodeAddresses(*nodes), vip=msgspec.structs.replace(here.vip, host=address)
-    )
+    vip = msgspec.structs.replace(here.vip, host=address)
+    moved = checked(msgspec.structs.replace(here, nodes=NodeAddresses(*nodes), vip=vip))
     save(Layout(folder), moved)
     return moved
 
@@ -205,7 +237,7 @@ def load(folder: str | os.PathLike[str]) -> ClusterConfig:
 def with_vip(config: ClusterConfig, vip: str) -> ClusterConfig:
     """The same servers with this VIP."""
     _check_hosts(config.nodes.primary.host, config.nodes.secondary.host, vip)
-    return msgspec.structs.replace(config, vip=msgspec.structs.replace(config.vip, host=vip))
+    return checked(msgspec.structs.replace(config, vip=msgspec.structs.replace(config.vip, host=vip)))
 
 
 def _check_hosts(primary: str, secondary: str, vip: str) -> int:

@@ -66,6 +66,19 @@ ADDRESS_NOT_ALLOWED = problem(
     "{address} cannot be an address of the cluster: {detail}.",
     "Give numeric addresses of this machine; 0.0.0.0 and :: would hold the VIP for both nodes.",
 )
+REMOTE_NOT_ALLOWED = problem(
+    "remote-not-allowed",
+    CallerError,
+    "{address} can be reached from other machines, and a mock is for its own.",
+    "Give loopback addresses (127.…, ::1); or say --allow-remote (in Python allow_remote=True) where all who "
+    "reach that address may use the mock.",
+)
+REMOTE_ALLOWED = problem(
+    "remote-allowed",
+    CallerError,
+    "Other machines can reach this mock at {address}, as --allow-remote says.",
+    "Keep it to a network of tests; docs/security.md says what a mock must never be used for.",
+)
 PORT_NOT_ALLOWED = problem(
     "port-not-allowed",
     CallerError,

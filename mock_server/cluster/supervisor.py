@@ -48,7 +48,8 @@ _SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIG
 class Supervisor:
     """A cluster that is up. `config_` is for a folder without a cluster; `host` runs nodes and CSSM.
 
-    `move_to`: another address for a cluster whose servers are told apart by ports.
+    `move_to`: another address for a cluster whose servers are told apart by ports. `allow_remote`: whether
+    other machines may reach it; None, as its folder says.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Supervisor:
         host: Host,
         *,
         move_to: str | None = None,
+        allow_remote: bool | None = None,
     ) -> None:
         self.layout = Layout(folder)
         if config_ is not None and not self.layout.cluster_json.exists():
@@ -67,6 +69,7 @@ class Supervisor:
         self.cssm = host.cssm(self.layout)
         self._alive = host.alive
         self._move_to = move_to
+        self._allow_remote = allow_remote
         self._control = ControlServer("the supervisor", Path("the terminal"), self._dispatch)
         self.consoles = Consoles(self.layout, self._status_of, self._standing)
         self._lock: int | None = None
@@ -95,8 +98,11 @@ class Supervisor:
         """
         self._lock = predecessors.take_lock(self.layout)
         try:
+            if self._allow_remote is not None:
+                self.config = config.allow(self.layout.folder, self._allow_remote)
             if self._move_to not in (None, self.config.vip.host):
                 self.config = config.move(self.layout.folder, self._move_to)
+            config.checked(self.config)
             for name in NODES:
                 self.layout.node(name).mkdir(mode=0o700, parents=True, exist_ok=True)
             await predecessors.wait_for(self.layout)

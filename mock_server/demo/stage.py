@@ -49,6 +49,7 @@ class Addresses:
     device_port: int = 4443
     gui_port: int = 8443
     peer_port: int = 5405
+    allow_remote: bool = False
 
 
 @dataclass
@@ -258,7 +259,9 @@ def raised_cluster(folder: Path, addresses: Addresses, *, active: bool = True) -
     """
     command = [sys.executable, "-m", "mock_server.cli", "--folder", str(folder / "cluster"), "up"]
     for name, value in vars(addresses).items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
+        option = f"--{name.replace('_', '-')}"
+        if value is not False:
+            command += [option] if value is True else [option, str(value)]
     process = subprocess.Popen(
         [*command, "--format", "json"],
         stdin=subprocess.DEVNULL,

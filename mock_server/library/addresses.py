@@ -12,7 +12,7 @@ from mock_server.cluster.problems import ADDRESS_NOT_ALLOWED, ADDRESS_NOT_HERE
 __all__ = ["free_config"]
 
 
-def free_config(host: str) -> ClusterConfig:
+def free_config(host: str, allow_remote: bool = False) -> ClusterConfig:
     """A cluster on one address, with ports in place of addresses that nobody listens on just now.
 
     Somebody else may be faster: then the cluster does not start, with port-in-use, and others are tried.
@@ -20,7 +20,9 @@ def free_config(host: str) -> ClusterConfig:
     device, gui, *own = _free_ports(host, 8)
     primary, secondary = (NodeAddress(host, *own[start : start + 3]) for start in (0, 3))
     nodes = NodeAddresses(primary, secondary)
-    return ClusterConfig(config.FORMAT, secrets.token_hex(8), nodes, Address(host, device, gui))
+    return ClusterConfig(
+        config.FORMAT, secrets.token_hex(8), nodes, Address(host, device, gui), allow_remote=allow_remote
+    )
 
 
 def _free_ports(host: str, count: int) -> list[int]:

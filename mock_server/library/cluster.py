@@ -65,7 +65,8 @@ class Cluster:
     `folder`: where it is kept; None, a temporary folder that goes with it. One that holds a cluster starts
     that one. `processes`: each server is a process, as under `smartlic-mock up`; else a thread of this one,
     which starts faster. `host`: the one address that a new cluster has, with free ports. `config`: addresses
-    and ports for a new cluster instead, by `mock_server.cluster.config.configure`.
+    and ports for a new cluster instead, by `mock_server.cluster.config.configure`. `allow_remote`: its
+    addresses may be others than the loopback's, which other machines reach.
 
     What cannot be done is raised as a problem (`smartlic_client.errors.SmartlicError`). Methods may be called
     from any thread.
@@ -79,12 +80,14 @@ class Cluster:
         servers: Literal[1, 2] = 2,
         host: str = "127.0.0.1",
         config: ClusterConfig | None = None,
+        allow_remote: bool = False,
     ) -> None:
         self._given = None if folder is None else Path(folder).absolute()
         self._processes = processes
         self._servers = NODES[:servers]
         self._host = host
         self._asked = config
+        self._allow_remote = allow_remote or None  # else as the folder or `config` says
         self._temporary: Path | None = None
         self._running: Running | None = None
         self._pid = os.getpid()
@@ -101,7 +104,12 @@ class Cluster:
         self._pid = os.getpid()
         if self._given is None:
             self._temporary = _temporary_folder()
-        self._running = Running(self.folder, processes=self._processes, nodes=self._servers)
+        self._running = Running(
+            self.folder,
+            processes=self._processes,
+            nodes=self._servers,
+            allow_remote=self._allow_remote,
+        )
         try:
             self._running.begin(self._asked, self._host)
             self._config = load(self.folder)

@@ -29,10 +29,13 @@ _SERVICE, _CSSM = "mock_server.service:make", "mock_server.cssm.main"
 class Running:
     """A cluster that is up from `begin` to `end`."""
 
-    def __init__(self, folder: Path, *, processes: bool, nodes: Sequence[str] = NODES) -> None:
+    def __init__(
+        self, folder: Path, *, processes: bool, nodes: Sequence[str] = NODES, allow_remote: bool | None = None
+    ) -> None:
         self.folder = folder
         self._processes = processes
         self._nodes = nodes
+        self._allow_remote = allow_remote
         self._thread: threading.Thread | None = None
         self._in_thread = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -45,7 +48,7 @@ class Running:
         for attempt in range(1, _TRIES + 1):
             new = not (self.folder / "cluster.json").exists()
             try:
-                self._begin(config or free_config(host) if new else None)
+                self._begin(config or free_config(host, bool(self._allow_remote)) if new else None)
             except SmartlicError as error:
                 taken = error.code in (PORT_IN_USE.code, VIP_IN_USE.code)
                 if not (taken and new and config is None and attempt < _TRIES):
@@ -99,7 +102,7 @@ class Running:
         if self._ended:
             self._ending.set()  # Ctrl-C came before there was a loop to tell it to
         host: Host = Processes(_SERVICE, _CSSM) if self._processes else Threads()
-        supervisor = Supervisor(self.folder, config, host)
+        supervisor = Supervisor(self.folder, config, host, allow_remote=self._allow_remote)
         coming = asyncio.ensure_future(supervisor.up(nodes=self._nodes))
         ending = asyncio.ensure_future(self._ending.wait())
         try:

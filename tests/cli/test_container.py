@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -16,8 +17,11 @@ from typing import Any
 import pytest
 import requests
 
+from mock_server import Cluster
 from mock_server.cli import cli
+from mock_server.cli.addresses import own_address
 from mock_server.cluster import config
+from smartlic_client.errors import SmartlicError
 from tests.cli.harness import assert_error, inside, until, up
 from tests.support import new_addresses, program
 
@@ -35,7 +39,7 @@ def said(instruction: str) -> list[str]:
 
 def test_the_dockerfile_names_what_is_there() -> None:
     """Ports are those of one address, commands are commands, files are files; the user is not root."""
-    made = config.configure(*["172.17.0.2"] * 3)
+    made = config.configure(*["172.17.0.2"] * 3, allow_remote=True)
     nodes = [made.vip, *(made.node(name) for name in config.NODES)]
     ports = [str(node.device_port) for node in nodes] + [str(node.gui_port) for node in nodes]
     assert said("EXPOSE") == [" ".join(ports)]
@@ -75,6 +79,41 @@ def test_own_address_and_other_ones(tmp_path: Path) -> None:
     three = inside("smartlic-mock", tmp_path / "three")
     config.create(tmp_path / "three")
     assert_error(three.run("up", "--address", first), "other-addresses", 1)
+
+
+def test_an_address_that_others_reach_is_asked_for(tmp_path: Path) -> None:
+    """No address but the loopback's without `--allow-remote`, each time anew; with it there is a warning."""
+    others = own_address()
+    if ipaddress.ip_address(others).is_loopback:
+        pytest.skip("this machine has the loopback only")
+    mock = inside("smartlic-mock", tmp_path / "c")
+    ports = ["--device-port", "24443", "--gui-port", "28443", "--peer-port", "25405"]
+    refused = assert_error(mock.run("up", "--address", others, *ports), "remote-not-allowed", 1)
+    assert others in refused["sentence"]
+    assert not (tmp_path / "c").exists()
+    with up(tmp_path / "c", "--address", new_addresses().primary, *ports) as cluster:
+        assert cluster.status["problems"] == []
+    assert_error(mock.run("up", "--address", others), "remote-not-allowed", 1)
+    with up(tmp_path / "c", "--address", others, "--allow-remote") as cluster:
+        assert [found["code"] for found in cluster.status["problems"]] == ["remote-allowed"]
+        assert others in cluster.status["problems"][0]["sentence"]
+    assert_error(mock.run("up"), "remote-not-allowed", 1)
+    with pytest.raises(SmartlicError, match="can be reached from other machines"), Cluster(host=others):
+        pass
+    with Cluster(host=others, servers=1, allow_remote=True) as server:
+        assert server.config.vip.host == others
+
+
+def test_no_console_brings_a_vip_that_others_reach(tmp_path: Path) -> None:
+    """`ha_provision_standby` takes no VIP that `up` would not have taken."""
+    mock = inside("smartlic-mock", tmp_path / "c")
+    where = new_addresses()
+    options = ["--primary", where.primary, "--secondary", where.secondary, "--vip", where.vip]
+    with up(tmp_path / "c", *options, "--stand-alone"):
+        assert mock.run("console", "primary", "ha_generatekeys").returncode == 0
+        command = f"ha_provision_standby {where.primary} 192.0.2.7"
+        refused = mock.run("console", "secondary", command, "--format", "json")
+        assert_error(refused, "remote-not-allowed", 1)
 
 
 def test_health(tmp_path: Path) -> None:

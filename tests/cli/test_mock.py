@@ -394,8 +394,10 @@ def test_addresses_that_cannot_be(tmp_path: Path) -> None:
         ("--primary", "198.51.100.7"),
         ("--secondary", "2001:db8::1"),
     ):
-        error = _up_refused(tmp_path / "c", "address-not-here", 1, option, address, "--device-port", "14443")
-        assert address in error["sentence"]
+        given = (option, address, "--device-port", "14443")
+        for code, more in (("remote-not-allowed", ()), ("address-not-here", ("--allow-remote",))):
+            error = _up_refused(tmp_path / "c", code, 1, *given, *more)
+            assert address in error["sentence"]
     assert not (tmp_path / "c" / "cluster.json").exists()
 
 

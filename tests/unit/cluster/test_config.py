@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mock_server.cluster import config, identity
@@ -45,6 +47,30 @@ def test_addresses_that_would_hold_everything_are_refused(host: str) -> None:
     with pytest.raises(SmartlicError) as refused:
         config.configure(vip=host)
     assert refused.value.code == "address-not-allowed"
+
+
+def test_addresses_that_others_reach_have_to_be_allowed(tmp_path: Path) -> None:
+    """No way to a configuration leads past it: made, given, moved, another VIP. ::1 is the loopback's."""
+    here = config.configure(*["127.0.0.1"] * 3)
+    folder = tmp_path / "c"
+    config.create(folder, here)
+    given = msgspec.structs.replace(here, vip=config.Address("10.1.2.3", 4443, 8443))
+    ways: tuple[Callable[[], object], ...] = (
+        lambda: config.configure(vip="192.0.2.1"),
+        lambda: config.configure("2001:db8::1", "::1", "127.0.0.9"),
+        lambda: config.create(tmp_path / "other", given),
+        lambda: config.move(folder, "192.0.2.1"),
+        lambda: config.with_vip(config.configure(), "192.0.2.1"),
+    )
+    for way in ways:
+        with pytest.raises(SmartlicError) as refused:
+            way()
+        assert refused.value.code == "remote-not-allowed"
+    assert config.load(folder) == here
+    assert not (tmp_path / "other").exists()
+    assert config.configure("192.0.2.1", "::1", "192.0.2.3", allow_remote=True).allow_remote
+    assert config.allow(folder, True) == config.load(folder)
+    assert config.remote(config.move(folder, "192.0.2.1")) == ["192.0.2.1"]
 
 
 def test_two_of_three_the_same_is_refused() -> None:
