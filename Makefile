@@ -67,7 +67,7 @@ judges: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	@tests/judges/install
-	@SMARTLIC_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m judge tests/judges/test_browser.py -k readme
+	@SMARTLIC_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m judge tests/judges/test_browser.py tests/judges/test_fleet_page.py -k readme
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks

@@ -14,6 +14,7 @@ from benchmarks import (
     failover,
     fixtures,
     fleet,
+    fleet_failover,
     names,
     pages,
     preflight,
@@ -38,6 +39,7 @@ def main() -> None:
         bignode,
         rest,
         fleet,
+        fleet_failover,
         pages,
     )
     figures = [figure for part in parts for figure in part.measure()]

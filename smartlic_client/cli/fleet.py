@@ -238,7 +238,9 @@ class _Run:
         from smartlic_client.fleet.report import Summary, limit_of
 
         job, figures, seconds = self.job, self._shares.whole(), self._ended - self._began
-        limit = limit_of(figures, seconds, job.processes, job.pace.at_once)
+        limit = limit_of(
+            figures, seconds, job.processes, job.pace.at_once, paced=job.pace.slows or not job.once
+        )
         return Summary(
             devices=len(job.inventory),
             seconds=seconds,

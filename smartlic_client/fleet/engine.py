@@ -57,6 +57,11 @@ class Pace:
     wait: float = 60.0
     at_once: int = 64
 
+    @property
+    def slows(self) -> bool:
+        """Whether devices may have to wait for their turn though there is a place for them."""
+        return self.rate is not None or self.splay > 0
+
     def begin_at(self, number: int, total: int, chance: float) -> float:
         """Seconds after the start when the device with this number (of `total`, from 0) is begun."""
         spread = self.splay * (number + chance) / total if total else 0.0

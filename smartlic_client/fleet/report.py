@@ -82,8 +82,9 @@ class Summary(msgspec.Struct):
         }
 
 
-def limit_of(figures: Figures, seconds: float, processes: int, at_once: int) -> str:
-    """What held the run back, in a sentence. The fleet says when that was itself."""
+def limit_of(figures: Figures, seconds: float, processes: int, at_once: int, *, paced: bool) -> str:
+    """What held the run back, in a sentence. The fleet says when that was itself. `paced`: it was asked to
+    go slower than it can."""
     share = figures.cpu / (seconds * processes) if seconds else 0.0
     used = f"its processes used {100 * share:.0f} % of {processes} core{'s' if processes > 1 else ''}"
     if share >= _BUSY:
@@ -91,11 +92,13 @@ def limit_of(figures: Figures, seconds: float, processes: int, at_once: int) -> 
             f"The fleet itself was the limit: {used}. Give it more --processes, or read its rates as a floor."
         )
     waiting = sum(one.durations.total for one in figures.operations.values()) / seconds if seconds else 0.0
-    if waiting >= 0.8 * at_once * processes:
-        return f"The server or the way to it was the limit: all {at_once * processes} places waited; {used}."
-    return (
-        f"The pace that was asked for was the limit: {waiting:.1f} messages were under way at a time; {used}."
-    )
+    places = at_once * processes
+    if waiting >= 0.8 * places:
+        return f"The server or the way to it was the limit: all {places} places waited; {used}."
+    under_way = f"{waiting:.1f} messages were under way at a time"
+    if paced:
+        return f"The pace that was asked for was the limit: {under_way}; {used}."
+    return f"Neither the fleet nor the server alone was the limit: {under_way}, of {places} places; {used}."
 
 
 def text(summary: Summary) -> str:
@@ -164,6 +167,7 @@ def page(summary: Summary) -> str:
         chart("Devices registered", {"registered": [float(p.registered) for p in course]}, "devices"),
     ]
     return _PAGE.format(
+        devices=summary.devices,
         server=escape(summary.server),
         text=escape(text(summary)),
         charts="".join(f"<figure>{one}</figure>" for one in charts),
@@ -190,16 +194,18 @@ def _without_scripts(root: Any) -> Any:
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>A fleet against {server}</title>
+<title>A fleet of {devices} devices</title>
 <style>
  body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
  figure {{ margin: 1rem 0 }} figure svg {{ width: 100%; height: auto }}
- pre {{ overflow-x: auto; border: 1px solid; padding: 1rem }}
-</style></head><body>
-<h1>A fleet against {server}</h1>
-<pre>{text}</pre>
+ p {{ overflow-wrap: anywhere }}
+ pre {{ overflow-x: auto; white-space: pre-wrap; border: 1px solid; padding: 1rem }}
+</style></head><body><main>
+<h1>A fleet of {devices} devices</h1>
+<p>Against {server}</p>
+<pre tabindex="0">{text}</pre>
 {charts}
 <p>Simulated devices against a mock for tests: no real product was authorized, and there is no affiliation
 with Cisco.</p>
-</body></html>
+</main></body></html>
 """

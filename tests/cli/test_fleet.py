@@ -12,7 +12,7 @@ import pytest
 
 from mock_server import Cluster
 from smartlic_client.protocol.identity import IdToken
-from tests.cli.harness import Done, assert_error, inside, started, until
+from tests.cli.harness import Done, assert_error, inside, shell, started, until
 from tests.support import Program, program
 
 pytestmark = pytest.mark.real
@@ -126,6 +126,44 @@ def test_ctrl_c_ends_it_in_order(ground: Ground) -> None:
     assert (process.returncode, said["interrupted"]) == (130, True), err
     assert 10 < said["settled"] == said["started"] < 150
     assert ground.run("--once")["settled"] == 150
+    ground.check()
+
+
+def test_ctrl_c_twice_ends_it_now(ground: Ground) -> None:
+    """The server hangs, so what is under way does not end: the second Ctrl-C does not wait for it."""
+    process = started(
+        program("smartlic", ground.folder), *ground.options("--once", "--rate", "60", "--format", "json")
+    )
+    until(lambda: ground.ssm.ask("instance.list", limit=1)["total"] > 10, "devices have registered")
+    for node in ("secondary", "primary"):
+        ground.ssm.stop(node)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    assert any("Ctrl-C again" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=15)
+    assert (process.returncode, json.loads(out)["interrupted"]) == (130, True)
+    ground.ssm.start("primary")
+    assert ground.run("--once")["settled"] == 150
+    ground.check()
+
+
+def test_a_disk_that_is_full_in_the_middle(ground: Ground) -> None:
+    """The fleet says so and ends; with room again it goes on, and nothing is lost or doubled."""
+    smartlic = program("smartlic", ground.folder)
+    done = shell(smartlic, 'ulimit -f 256; "$@"', *ground.options("--once"))
+    assert_error(_last_two(done), "fleet-unusable", 1)
+    assert 0 < ground.ssm.ask("instance.list", limit=1)["total"] < 150
+    assert ground.run("--once")["settled"] == 150
+    ground.check()
+
+
+def test_fewer_descriptors_than_places(ground: Ground) -> None:
+    """A user who may open few files: devices share connections, and it says so."""
+    smartlic = program("smartlic", ground.folder)
+    done = shell(smartlic, 'ulimit -n 150; "$@"', *ground.options("--once", "--at-once", "100"))
+    assert done.returncode == 0, done.stderr
+    assert "note: this user may open 22 connections, not 100" in done.stderr
     ground.check()
 
 

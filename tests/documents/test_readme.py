@@ -104,6 +104,25 @@ def test_try_your_automation_works_as_it_is_written(tmp_path: Path, shell: dict[
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
 
 
+def test_many_devices_works_as_it_is_written(tmp_path: Path, shell: dict[str, str]) -> None:
+    """The campus registers by the VIP, and the page with charts is there."""
+    by_hand = _commands(_section("By hand"))
+    before = [c for c in by_hand if any(word in c for word in ("host-common-name", " sync", "--save-anchor"))]
+    commands = _commands(_section("Many devices"))
+    assert (len(before), len(commands)) == (3, 2)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    up = subprocess.Popen(["smartlic-mock", "up"], cwd=tmp_path, env=shell, stdout=subprocess.PIPE, text=True)
+    assert up.stdout is not None
+    try:
+        assert any("The cluster is up" in line for line in up.stdout)
+        said = [_run(command, tmp_path, shell) for command in (*before, *commands)]
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=30)
+    assert "262 of 262 devices are registered and have told their counts." in said[-1]
+    assert (tmp_path / "run.html").read_text(encoding="utf-8").count("<svg") == 3
+
+
 def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-c", command.replace("127.0.0.12", environment[_VIP])],

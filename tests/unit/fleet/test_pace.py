@@ -89,14 +89,19 @@ def test_the_course_of_a_long_run_stays_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cpu", "waited", "who"),
-    [(9.5, 10.0, "The fleet itself"), (2.0, 630.0, "The server or the way"), (2.0, 30.0, "The pace")],
+    ("cpu", "waited", "paced", "who"),
+    [
+        (9.5, 10.0, True, "The fleet itself"),
+        (2.0, 630.0, False, "The server or the way"),
+        (2.0, 30.0, True, "The pace"),
+        (2.0, 30.0, False, "Neither the fleet nor the server"),
+    ],
 )
-def test_it_says_what_the_limit_was(cpu: float, waited: float, who: str) -> None:
+def test_it_says_what_the_limit_was(cpu: float, waited: float, paced: bool, who: str) -> None:
     """A run that its own processor held back does not pass for the server's speed."""
     figures = Figures(cpu=cpu)
     figures.answered("authorization", waited)
-    assert limit_of(figures, 10.0, 1, 64).startswith(who)
+    assert limit_of(figures, 10.0, 1, 64, paced=paced).startswith(who)
 
 
 def test_text_and_page_say_the_same() -> None:
