@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= B
+MINUTES ?= 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # A cluster is three processes, and each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check wheel judges screenshots bench drill-real docs clean
+.PHONY: help demo test check wheel judges screenshots bench drill-memory drill-real docs clean
 
 help:
 	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
@@ -18,6 +19,7 @@ help:
 	@echo "make judges      outside tools that judge what we make (may install packages)"
 	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
 	@echo "make bench       speed, each figure as a ratio to its limit or a peer in the same run"
+	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"
 	@echo "make drill-real  the long version of the drills with real kills"
 	@echo "make docs        write the generated pages anew"
 	@echo "make clean       remove what the other targets made"
@@ -71,6 +73,10 @@ screenshots: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks
+
+drill-memory: $(VENV)/.dev
+	@echo "A fleet at a steady rate against a cluster, for $(MINUTES) minutes"
+	@$(BIN)/python -m benchmarks.memory --minutes $(MINUTES)
 
 drill-real: $(VENV)/.dev
 	@echo "Drills with real kills, 20 of each"
