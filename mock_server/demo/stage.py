@@ -51,6 +51,13 @@ class Addresses:
     peer_port: int = 5405
     allow_remote: bool = False
 
+    def options(self) -> list[str]:
+        """As `smartlic-mock up` takes them."""
+        given = [
+            f"--{name.replace('_', '-')}={value}" for name, value in vars(self).items() if value is not False
+        ]
+        return [option.removesuffix("=True") for option in given]
+
 
 @dataclass
 class Said:
@@ -258,12 +265,8 @@ def raised_cluster(folder: Path, addresses: Addresses, *, active: bool = True) -
     `active` False: one of which no server can become Active by itself; its consoles are there.
     """
     command = [sys.executable, "-m", "mock_server.cli", "--folder", str(folder / "cluster"), "up"]
-    for name, value in vars(addresses).items():
-        option = f"--{name.replace('_', '-')}"
-        if value is not False:
-            command += [option] if value is True else [option, str(value)]
     process = subprocess.Popen(
-        [*command, "--format", "json"],
+        [*command, *addresses.options(), "--format", "json"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import pytest
 
-from mock_server.demo.stage import Addresses, Stage
+from mock_server.demo.stage import Stage
 from smartlic_client.device import Device
 from smartlic_client.errors import PROBLEMS, SmartlicError
 from smartlic_client.protocol.identity import IdToken, Udi
@@ -186,14 +186,6 @@ def serial(home: Path, name: str) -> str:
 
 def record_of(folder: Path) -> Record:
     return Device.peek(folder)[0]
-
-
-def addresses_as_options(addresses: Addresses) -> list[str]:
-    return [
-        part
-        for name, value in vars(addresses).items()
-        for part in (f"--{name.replace('_', '-')}", str(value))
-    ]
 
 
 def node_pids(cluster: Path) -> list[int]:

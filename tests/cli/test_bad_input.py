@@ -33,7 +33,6 @@ from tests.cli.forger import Forger
 from tests.cli.harness import (
     TRACEBACK,
     Lab,
-    addresses_as_options,
     assert_error,
     inside,
     like_others,
@@ -756,7 +755,7 @@ def test_a_full_disk_when_the_answer_comes(lab: Lab, tmp_path: Path) -> None:
 def test_a_clusters_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """`up` says so, starts nothing, and the cluster is as it was."""
     folder = tmp_path / "c"
-    with up(folder, *addresses_as_options(new_addresses())):
+    with up(folder, *new_addresses().options()):
         pass
     before = sorted(path.name for path in folder.iterdir())
     folder.chmod(0o500)

@@ -23,7 +23,6 @@ from smartlic_client.protocol.identity import IdToken, Udi
 from tests.cli.harness import (
     Inside,
     Lab,
-    addresses_as_options,
     alive,
     assert_error,
     inside,
@@ -349,7 +348,7 @@ def test_a_root_by_option_and_the_end_of_cssms_process(tmp_path: Path) -> None:
     key.chmod(0o644)
     folder = tmp_path / "cluster"
     given = ["--ca-certificate", str(certificate), "--ca-key", str(key)]
-    addresses = addresses_as_options(new_addresses())
+    addresses = new_addresses().options()
     mock = inside("smartlic-mock", folder)
     assert_error(mock.run("up", *given, *addresses), "ca-key-readable", 1)
     assert_error(mock.run("up", *given[:2], *addresses), "usage", 64)
@@ -374,7 +373,7 @@ def test_a_root_by_option_and_the_end_of_cssms_process(tmp_path: Path) -> None:
 def test_a_cssm_that_cannot_start_is_a_warning(lab: Lab, tmp_path: Path) -> None:
     """An existing cluster comes up and serves; `up` says what is wrong with CSSM's state."""
     folder = tmp_path / "cluster"
-    with up(folder, *addresses_as_options(new_addresses())):
+    with up(folder, *new_addresses().options()):
         pass
     (folder / "cssm" / "state.json").write_text('{"format": 99}')
     mock = inside("smartlic-mock", folder)
@@ -397,7 +396,7 @@ def test_a_new_cluster_needs_cssm(tmp_path: Path) -> None:
     (folder / "cssm" / "root.pem").write_text("damaged")
     mock = inside("smartlic-mock", folder)
     begun = time.monotonic()
-    addresses = addresses_as_options(new_addresses())
+    addresses = new_addresses().options()
     assert_error(mock.run("up", *addresses), "cssm-root-unusable", 1)
     (folder / "cssm" / "root.pem").unlink()
     (folder / "cssm" / "state.json").write_text("")

@@ -22,7 +22,6 @@ from tests.cli.harness import (
     TRACEBACK,
     Lab,
     Up,
-    addresses_as_options,
     alive,
     assert_error,
     inside,
@@ -345,7 +344,7 @@ def test_what_is_in_use_by_others(tmp_path: Path) -> None:
     """A stranger's socket on the VIP or a server's port: told which, exit 75, nothing started, and the folder
     is free for other addresses."""
     where = new_addresses()
-    options = addresses_as_options(where)
+    options = where.options()
     cases = [
         (where.vip, 4443, "vip-in-use"),
         (where.vip, 8443, "vip-in-use"),
@@ -357,7 +356,7 @@ def test_what_is_in_use_by_others(tmp_path: Path) -> None:
             error = _up_refused(tmp_path / "c", code, 75, *options, form=form)
         assert f"{host}:{port} is held by another program" in error["sentence"]
         assert "ss -ltnp" in error["mend"]
-    with up(tmp_path / "c", *addresses_as_options(new_addresses())) as cluster:
+    with up(tmp_path / "c", *new_addresses().options()) as cluster:
         assert cluster.status["status"]["active"] == "primary"
 
 
@@ -426,7 +425,7 @@ def test_folders_that_cannot_be(tmp_path: Path) -> None:
 def test_journals_that_cannot_be(tmp_path: Path) -> None:
     """Journals of another version, or damaged, are found as the servers start: told, and none is left."""
     folder = tmp_path / "c"
-    with up(folder, *addresses_as_options(new_addresses())):
+    with up(folder, *new_addresses().options()):
         pass
     journals = [folder / "nodes" / name / "journal.sqlite" for name in ("primary", "secondary")]
     for journal in journals:
@@ -459,7 +458,7 @@ def test_state_is_kept_however_it_ends(tmp_path: Path) -> None:
     """`down`, Ctrl-C, SIGTERM and SIGKILL of the supervisor: its processes end, and `up` finds all again."""
     folder = tmp_path / "c"
     mock = inside("smartlic-mock", folder)
-    with up(folder, *addresses_as_options(new_addresses())) as cluster:
+    with up(folder, *new_addresses().options()) as cluster:
         mock.json("host-common-name", "ssm.example.com")
         mock.json("license", "add", "DNA", "--tag", DNA, "--quantity", "5")
         mock.json("token", "create", "--uses", "3")
@@ -488,7 +487,7 @@ def test_up_in_text_and_ctrl_c_of_a_terminal(tmp_path: Path) -> None:
     where = new_addresses()
     folder = tmp_path / "c"
     mock = program("smartlic-mock", folder)
-    process = started(mock, "up", *addresses_as_options(where), start_new_session=True)
+    process = started(mock, "up", *where.options(), start_new_session=True)
     assert process.stdout is not None
     said = []
     for line in process.stdout:
@@ -510,7 +509,7 @@ def test_consoles_and_nobody_active(tmp_path: Path) -> None:
     """A stop and start on each console, as operators do; while both are stopped, verbs say to ask again."""
     folder = tmp_path / "c"
     mock = inside("smartlic-mock", folder)
-    with up(folder, *addresses_as_options(new_addresses())):
+    with up(folder, *new_addresses().options()):
         stop = mock.run("console", "secondary", "ha_cluster_stop")
         assert (stop.returncode, stop.stderr) == (0, "")
         assert stop.stdout.index("pacemaker") < stop.stdout.index("corosync")

@@ -15,7 +15,6 @@ import pytest
 
 from tests.cli.harness import (
     Done,
-    addresses_as_options,
     assert_error,
     inside,
     like_others,
@@ -33,7 +32,7 @@ def test_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     """Blanks, quotes, a leading dash, letters of other languages: a name is a name."""
     folder = tmp_path / name
     mock = inside("smartlic-mock", folder)
-    with up(folder, *addresses_as_options(new_addresses())) as cluster:
+    with up(folder, *new_addresses().options()) as cluster:
         assert cluster.status["folder"] == str(folder)
         assert mock.json("console", "primary", "ha_status")["ok"]
         assert mock.run("console", "secondary", "ha_cluster_stop").returncode == 0
@@ -44,7 +43,7 @@ def test_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_was_moved(tmp_path: Path) -> None:
     """Moved while it was down, it is the same cluster elsewhere; the old place is none any more."""
     old, new = tmp_path / "old", tmp_path / "elsewhere" / "new"
-    with up(old, *addresses_as_options(new_addresses())):
+    with up(old, *new_addresses().options()):
         before = inside("smartlic-mock", old).json("token", "create", "--uses", "3")
     new.parent.mkdir()
     old.rename(new)
@@ -56,7 +55,7 @@ def test_a_folder_that_was_moved(tmp_path: Path) -> None:
 
 def test_a_copy_is_not_up_beside_the_original(tmp_path: Path) -> None:
     """A copy has the same addresses: told which is held, and the original is not disturbed."""
-    with up(tmp_path / "c", *addresses_as_options(new_addresses())):
+    with up(tmp_path / "c", *new_addresses().options()):
         pass
     shutil.copytree(tmp_path / "c", tmp_path / "copy")
     with up(tmp_path / "c"):
@@ -66,7 +65,7 @@ def test_a_copy_is_not_up_beside_the_original(tmp_path: Path) -> None:
 
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     """Above it or itself without the right to write: `folder-unusable` names it, and nothing is left."""
-    options = addresses_as_options(new_addresses())
+    options = new_addresses().options()
     above = tmp_path / "above"
     above.mkdir(mode=0o500)
     mock = program("smartlic-mock", above / "c")
@@ -106,7 +105,7 @@ def mounted(option: str) -> Iterator[Mounted]:
     can = subprocess.run([*_NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", _FOLDER], check=False)
     if can.returncode:
         pytest.skip("this user may not mount a file system of its own")
-    options = addresses_as_options(new_addresses())
+    options = new_addresses().options()
     process = subprocess.Popen(
         [*_NAMESPACE, "sh", "-c", script, "-", *mock.command("up", *options, "--format", "json")],
         stdin=subprocess.DEVNULL,

@@ -20,7 +20,6 @@ from smartlic_client.protocol.identity import IdToken
 from tests.cli.harness import (
     Done,
     Lab,
-    addresses_as_options,
     inside,
     node_pids,
     record_of,
@@ -220,7 +219,7 @@ def test_everything_is_private(lab: Lab, tmp_path: Path) -> None:
         home = tmp_path / "new" / "devices"
         folder = tmp_path / "c"
         smartlic = program("smartlic", home)
-        with up(folder, *addresses_as_options(new_addresses())):
+        with up(folder, *new_addresses().options()):
             mock = program("smartlic-mock", folder)
             made, listed = together(mock, ["token", "create"], ["certificates", "--format", "json"])
             smartlic.json("init", "--pid", "P", "--sn", "S", "--name", "x")

@@ -9,7 +9,7 @@ import pytest
 
 from mock_server.library.cluster import Cluster
 from smartlic_client.errors import SmartlicError
-from tests.cli.harness import Lab, addresses_as_options, assert_error, inside, up
+from tests.cli.harness import Lab, assert_error, inside, up
 from tests.support import new_addresses
 
 pytestmark = pytest.mark.real
@@ -56,7 +56,7 @@ def test_what_is_wrong_with_a_user_is_said(lab: Lab, tmp_path: Path) -> None:
 def test_up_shows_the_first_password_once(tmp_path: Path) -> None:
     """A new cluster's is made and shown, and is in a private file; a given one is taken and not shown."""
     cluster, file = tmp_path / "cluster", tmp_path / "given"
-    options = addresses_as_options(new_addresses())
+    options = new_addresses().options()
     file.write_text(PASSWORD, encoding="utf-8")
     mock = inside("smartlic-mock", cluster)
     file_too_short = tmp_path / "short"

@@ -200,10 +200,9 @@ def test_a_terminated_demo_stops_its_cluster_and_leaves_a_report(tmp_path: Path)
     """SIGTERM ends the demo in order: exit 130, the report is there, and the addresses are free again."""
     addresses, path = new_addresses(), tmp_path / "report.html"
     mock = Program("mock_server.cli", {"PYTHONUNBUFFERED": "1"})
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(addresses).items()]
-    arguments = ["demo", "--scenario=B", f"--report={path}", f"--folder={tmp_path / 'work'}", *options]
+    arguments = ["demo", "--scenario=B", f"--report={path}", f"--folder={tmp_path / 'work'}"]
     with subprocess.Popen(
-        mock.command(*arguments),
+        mock.command(*arguments, *addresses.options()),
         env=mock.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
