@@ -24,7 +24,7 @@ from benchmarks.unavoidable import cpu_seconds
 from mock_server.demo.stage import Addresses, Stage, raised_cluster
 from smartlic_client.fleet.store import FleetStore
 
-_ADDRESSES = Addresses("127.86.0.5", "127.86.0.10", "127.86.0.12")
+_ADDRESSES = Addresses("127.87.0.5", "127.87.0.10", "127.87.0.12")
 DEVICES = 100_000
 _SECONDS_PER_DEVICE = 360 / 100_000
 _AT_ONCE = 128
