@@ -1,16 +1,20 @@
 """HTTP listeners whose sockets and connections are ours: a node must be able to fall silent (rule 3).
 
-uvicorn's protocol serves the application; opening, counting, draining and aborting is done here.
+uvicorn's protocol serves the application; opening, counting, draining and aborting is done here, and so are
+limits: uvicorn ends a connection that is idle after an answer, and waits for ever for one that sends a
+request slowly, never sends one, or does not read its answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
 import time
 from email.utils import formatdate
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -18,6 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from mock_server.cluster.crowd import Crowd, client_of
 from mock_server.cluster.machine import ASGIApp
 from mock_server.scope import TRANSPORT
 
@@ -26,8 +31,12 @@ log = logging.getLogger(__name__)
 MAX_CONNECTIONS = 4_096
 MAX_HEAD = 64 << 10
 HEAD_TIMEOUT = 20.0
+BODY_TIMEOUT = 60.0
+UNREAD_TIMEOUT = 60.0
 KEEP_ALIVE = 75
 HANDSHAKE_TIMEOUT = 10.0
+_ACCEPTS = 64
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _READ = 256 << 10  # the end of another request may come in the same read
 
 
@@ -129,7 +138,8 @@ class Listener:
         )
         self._config.load()
         self._state = ServerState()
-        self._servers: list[asyncio.Server] = []
+        self._sockets: list[socket.socket] = []
+        self._crowd: Crowd[_Guest] = Crowd(MAX_CONNECTIONS)
         self._sweeper: asyncio.TimerHandle | None = None
         self.closed = False
 
@@ -138,14 +148,9 @@ class Listener:
         loop = asyncio.get_running_loop()
         if self._sweeper is None:
             self._sweep()
-        server = await loop.create_server(
-            lambda: _Connection(self, self._config, self._state, loop),
-            sock=sock,
-            ssl=self._tls,
-            ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._tls else None,
-            ssl_shutdown_timeout=2.0 if self._tls else None,
-        )
-        self._servers.append(server)
+        sock.setblocking(False)
+        self._sockets.append(sock)
+        loop.add_reader(sock, self._accept, sock)
 
     @property
     def connections(self) -> int:
@@ -154,9 +159,10 @@ class Listener:
     def stop_accepting(self) -> None:
         """Close the listening sockets: the kernel grants the address to the next one from here on."""
         self.closed = True
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+        for sock in self._sockets:
+            asyncio.get_running_loop().remove_reader(sock)
+            sock.close()
+        self._sockets.clear()
 
     def finish(self) -> None:
         """Close idle connections now, the others after their answer."""
@@ -169,39 +175,154 @@ class Listener:
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
-        for connection in list(self._state.connections):
-            connection.transport.abort()
+        for guest in self._crowd:
+            guest.show_out()
         for task in list(self._state.tasks):
             task.cancel()
 
+    def _accept(self, sock: socket.socket) -> None:
+        """Take connections from the kernel's queue, and begin with TLS."""
+        for _ in range(_ACCEPTS):
+            try:
+                accepted, address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTOR:
+                    raise
+                self._make_room()
+                return
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            guest = _Guest(client_of(address[0]))
+            guest.welcome = asyncio.get_running_loop().create_task(self._welcome(accepted, guest))
+            guest.welcome.add_done_callback(partial(self._welcomed, accepted, guest))
+            if (victim := self._crowd.enter(guest)) is not None:
+                self._crowd.leave(victim)
+                victim.show_out()
+
+    async def _welcome(self, accepted: socket.socket, guest: _Guest) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(
+                lambda: _Connection(self, guest, self._config, self._state, loop),
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_TIMEOUT if self._tls else None,
+                ssl_shutdown_timeout=2.0 if self._tls else None,
+            )
+        except (OSError, asyncio.CancelledError) as error:  # of a stranger to TLS, or shown out
+            log.debug("no connection: %s", error)
+
+    def _welcomed(self, accepted: socket.socket, guest: _Guest, _task: asyncio.Task[None]) -> None:
+        """Also of a task that was cancelled before it began."""
+        guest.welcome = None
+        if guest.connection is None:
+            accepted.close()
+            self.left(guest)
+
+    def _make_room(self) -> None:
+        """This process has no descriptor left: what waits in the queue is taken when somebody has gone."""
+        victim = self._crowd.victim()
+        if victim is not None:
+            self._crowd.leave(victim)
+            victim.show_out()
+            return
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            loop.remove_reader(sock)
+            loop.call_later(1.0, self._accept_again, sock)
+
+    def _accept_again(self, sock: socket.socket) -> None:
+        if sock in self._sockets:
+            asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+
+    def left(self, guest: _Guest) -> None:
+        """A connection is gone."""
+        self._crowd.leave(guest)
+
     def _sweep(self) -> None:
-        """Once a second: the Date header, and who has been sending a request's head for too long."""
+        """Once a second: the Date header, and who has been too slow."""
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-        limit = time.monotonic() - HEAD_TIMEOUT
-        for connection in list(self._state.connections):
-            if isinstance(connection, _Connection) and 0 < connection.head_since < limit:
-                connection.transport.abort()
+        now = time.monotonic()
+        for guest in self._crowd:
+            if guest.connection is not None and guest.connection.is_too_slow(now):
+                guest.show_out()
         self._sweeper = asyncio.get_running_loop().call_later(1.0, self._sweep)
 
 
+class _Guest:
+    """An accepted connection: in its TLS handshake it has a task, then it has a connection."""
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.welcome: asyncio.Task[None] | None = None
+        self.connection: _Connection | None = None
+
+    @property
+    def busy(self) -> bool:
+        return self.connection is not None and self.connection.busy
+
+    def show_out(self) -> None:
+        """Close it now."""
+        if self.connection is not None:
+            self.connection.transport.abort()
+        elif self.welcome is not None:
+            self.welcome.cancel()
+
+
 class _Connection(HttpToolsProtocol):
-    """uvicorn's connection, with limits on the head of a request and on the number of connections."""
+    """uvicorn's connection, with limits on size and time of a request, and on the time of its answer."""
 
     def __init__(
-        self, listener: Listener, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop
+        self,
+        listener: Listener,
+        guest: _Guest,
+        config: Config,
+        state: ServerState,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__(config, state, {}, loop)
         self._listener = listener
+        self._guest = guest
         self._in_head = False
         self._head = 0
-        self.head_since = 0.0
+        self._head_since = 0.0
+        self._body_since = 0.0
+        self._unread_since = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request has come whole and is being answered."""
+        return not self._body_since and self.cycle is not None and not self.cycle.response_complete
+
+    def is_too_slow(self, now: float) -> bool:
+        """In sending a request's head or body, or in reading what was answered."""
+        return (
+            0 < self._head_since < now - HEAD_TIMEOUT
+            or 0 < self._body_since < now - BODY_TIMEOUT
+            or 0 < self._unread_since < now - UNREAD_TIMEOUT
+        )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.head_since = time.monotonic()
+        self._guest.connection = self
+        self._head_since = time.monotonic()
         # It may have been in its TLS handshake when the listener was closed.
-        if self._listener.closed or len(self.connections) > MAX_CONNECTIONS:
+        if self._listener.closed:
             transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._listener.left(self._guest)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_since = time.monotonic()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unread_since = 0.0
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -214,16 +335,21 @@ class _Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)[TRANSPORT] = self.transport
-        self.head_since = time.monotonic()
+        self._head_since = time.monotonic()
         self._in_head = True
         self._head = 0
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self.head_since = 0.0
+        self._head_since = 0.0
         if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > MAX_HEAD:
             raise ValueError("request head too large")
+        self._body_since = time.monotonic()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._body_since = 0.0
+        super().on_message_complete()
 
     def _too_large(self) -> None:
         self.transport.write(

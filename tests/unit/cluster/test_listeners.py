@@ -229,22 +229,130 @@ def test_a_head_that_is_too_large_is_refused() -> None:
     run(scenario)
 
 
-def test_connections_have_a_cap_and_a_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too many connections, and one that never asks, are closed."""
-    monkeypatch.setattr(listeners, "MAX_CONNECTIONS", 2)
-    monkeypatch.setattr(listeners, "HEAD_TIMEOUT", 0.1)
+async def closed(reader: asyncio.StreamReader) -> bool:
+    """It has been closed by the other side, by whichever packet."""
+    try:
+        return await reader.read(65536) == b""
+    except ConnectionError:
+        return True
+
+
+def test_who_has_most_connections_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no room, one address pushes out its own oldest one; the other's stay, and get in."""
+    monkeypatch.setattr(listeners, "MAX_CONNECTIONS", 4)
 
     async def scenario() -> None:
         listener = Listener(app, None)
         port = await opened(listener)
-        made = [await asyncio.open_connection(HOST, port) for _ in range(3)]
+        honest = [await ask(port, local_addr=("127.0.0.1", 0))]
+        many = [await asyncio.open_connection(HOST, port, local_addr=("127.0.0.66", 0)) for _ in range(6)]
+        for reader, _writer in many[:3]:
+            assert await closed(reader)
+        honest.append(await ask(port, local_addr=("127.0.0.2", 0)))
+        assert [answer[:12] for answer, _writer in honest] == [b"HTTP/1.1 200"] * 2
+        assert await closed(many[3][0])
+        assert listener.connections == 4
+        for writer in (*(one[1] for one in honest), *(one[1] for one in many)):
+            writer.close()
+        listener.abort()
+
+    run(scenario)
+
+
+def test_connections_without_tls_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who connects and does not even begin with TLS takes no room from others, and is closed in time."""
+    monkeypatch.setattr(listeners, "MAX_CONNECTIONS", 5)
+    monkeypatch.setattr(listeners, "HANDSHAKE_TIMEOUT", 0.3)
+
+    async def scenario() -> None:
+        certificate, key = identity.make("x")
+        (tmp_path / "pem").write_bytes(certificate + key)
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(tmp_path / "pem")
+        client = ssl.create_default_context(cafile=str(tmp_path / "pem"))
+        client.check_hostname = False
+        listener = Listener(app, server)
+        port = await opened(listener)
+        silent = [await asyncio.open_connection(HOST, port, local_addr=("127.0.0.66", 0)) for _ in range(20)]
+        answer, writer = await ask(port, ssl=client, local_addr=("127.0.0.1", 0))
+        assert answer.startswith(b"HTTP/1.1 200")
+        for reader, one in silent:
+            assert await closed(reader)
+            one.close()
+        writer.close()
+        listener.abort()
+
+    run(scenario)
+
+
+def test_without_descriptors_connections_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may open no more files shows out who waits longest, and serves the one that comes."""
+
+    async def scenario() -> None:
+        listener = Listener(app, None)
+        port = await opened(listener)
+        idle, kept = await asyncio.open_connection(HOST, port)
+        await asyncio.sleep(0.05)
+        real, failures = socket.socket.accept, [OSError(24, "Too many open files")]
+
+        def accept(sock: socket.socket) -> Any:
+            if failures and sock.getsockname()[1] == port:
+                raise failures.pop()
+            return real(sock)
+
+        monkeypatch.setattr(socket.socket, "accept", accept)
+        answer, writer = await ask(port)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert await closed(idle)
+        failures.append(OSError(24, "Too many open files"))
+        writer.close()
+        await asyncio.sleep(0.05)
+        answer, writer = await ask(port)  # nobody is there to be shown out: a second later
+        assert answer.startswith(b"HTTP/1.1 200")
+        kept.close()
+        writer.close()
+        listener.abort()
+
+    run(scenario)
+
+
+def test_each_part_of_an_exchange_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed: who never asks, whose head or body does not end, and who does not read the answer. uvicorn
+    alone would wait for ever."""
+    for name in ("HEAD_TIMEOUT", "BODY_TIMEOUT", "UNREAD_TIMEOUT"):
+        monkeypatch.setattr(listeners, name, 0.2)
+
+    async def large(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(100):
+            await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+
+    async def trickled(port: int, first: bytes, more: bytes) -> None:
+        """A few bytes at a time, until it is closed."""
+        _reader, writer = await asyncio.open_connection(HOST, port)
+        writer.write(first)
         with pytest.raises(ConnectionError):
-            if not await made[2][0].read(10):
-                raise ConnectionResetError
-        with pytest.raises(ConnectionError):
-            if not await made[0][0].read(10):
-                raise ConnectionResetError
-        for _reader, writer in made:
+            while True:
+                await asyncio.sleep(0.05)
+                writer.write(more)
+                await writer.drain()
+        writer.close()
+
+    async def scenario() -> None:
+        listener = Listener(large, None)
+        port = await opened(listener)
+        head = b"POST / HTTP/1.1\r\nhost: x\r\n"
+        unread, unreading = await asyncio.open_connection(HOST, port)
+        unreading.write(head + b"content-length: 0\r\n\r\n")
+        silent, saying_nothing = await asyncio.open_connection(HOST, port)
+        await trickled(port, head, b"x: y\r\n")
+        await trickled(port, head + b"content-length: 100000\r\n\r\n", b"z")
+        assert await closed(silent)
+        assert listener.connections == 0
+        assert not await closed(unread)  # what had come before
+        for writer in (unreading, saying_nothing):
             writer.close()
         listener.abort()
 
