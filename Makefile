@@ -18,7 +18,7 @@ help:
 	@echo "make wheel       the wheel, and beside it what an installation brings (SBOM, CycloneDX), in dist"
 	@echo "make judges      outside tools that judge what we make (may install packages)"
 	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
-	@echo "make bench       speed, each figure as a ratio to its limit or a peer in the same run"
+	@echo "make bench       speed, each figure beside its limit or a peer of the same run; a page in build"
 	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"
 	@echo "make drill-real  the long version of the drills with real kills"
 	@echo "make docs        write the generated pages anew"
@@ -72,7 +72,8 @@ screenshots: $(VENV)/.dev
 	@SMARTLIC_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q -m judge tests/judges/test_browser.py tests/judges/test_fleet_page.py -k readme
 
 bench: $(VENV)/.dev
-	@$(BIN)/python -m benchmarks
+	@mkdir -p build
+	@$(BIN)/python -m benchmarks --json build/bench.json --html build/bench.html
 
 drill-memory: $(VENV)/.dev
 	@echo "A fleet at a steady rate against a cluster, for $(MINUTES) minutes"

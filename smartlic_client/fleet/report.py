@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from html import escape
 from typing import Any
 
 import msgspec
 
+from smartlic_client.fleet.charts import library, svg
 from smartlic_client.fleet.figures import Durations, Figures, Second
 
 __all__ = ["Course", "Summary", "limit_of", "page", "text"]
@@ -133,7 +133,7 @@ def text(summary: Summary) -> str:
 
 def page(summary: Summary) -> str:
     """A page that stands by itself, with charts of rates, durations and registrations."""
-    pygal, style = _pygal()
+    pygal, style = library()
 
     def chart(title: str, series: dict[str, list[float]], unit: str) -> str:
         drawn = pygal.XY(
@@ -148,10 +148,9 @@ def page(summary: Summary) -> str:
             range=None,
             js=[],
         )
-        drawn.add_xml_filter(_without_scripts)
         for name, values in series.items():
             drawn.add(name, [(point.at, value) for point, value in zip(summary.course, values, strict=True)])
-        return str(drawn.render(is_unicode=True, disable_xml_declaration=True))
+        return svg(drawn)
 
     course = summary.course
     charts = [
@@ -172,24 +171,6 @@ def page(summary: Summary) -> str:
         text=escape(text(summary)),
         charts="".join(f"<figure>{one}</figure>" for one in charts),
     )
-
-
-def _pygal() -> tuple[Any, Any]:
-    """pygal and a style. It hangs a finder of modules into Python that Python 3.12 has no use for, and 3.11
-    warns of at each later import; nothing here needs it."""
-    import pygal
-    from pygal.style import CleanStyle
-
-    sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "PluginImportFixer"]
-    return pygal, CleanStyle
-
-
-def _without_scripts(root: Any) -> Any:
-    """pygal's settings for its own script are in each chart, also where it has none."""
-    for element in [one for one in root.iter() if str(one.tag).rpartition("}")[2] == "script"]:
-        parent = next(one for one in root.iter() if element in list(one))
-        parent.remove(element)
-    return root
 
 
 _PAGE = """<!doctype html>
