@@ -74,8 +74,10 @@ def use(state: State, instance: Instance, usage: dict[str, int], touched: Touche
     """Counts are absolute: the pools change by the difference to what the instance used before."""
     for tag in instance.usage.keys() | usage.keys():
         difference = usage.get(tag, 0) - instance.usage.get(tag, 0)
+        if not difference:
+            continue
         pool = state.pools.get(pool_key(instance.account, instance.virtual_account, tag))
-        if pool is None and difference and (known := _of_account(state, instance.account, tag)):
+        if pool is None and (known := _of_account(state, instance.account, tag)):
             name = known[0].name
             pool = _ensure(state, instance.account, instance.virtual_account, tag, name, touched)
         if pool is not None:

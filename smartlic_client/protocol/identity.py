@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import re
-import uuid
 from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote, unquote
@@ -61,6 +60,8 @@ Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 Field = Annotated[str, msgspec.Meta(max_length=255)]
 
+_VERSION_BITS = 0xF << 76 | 0x3 << 62
+_VERSION_4 = 4 << 76 | 0x2 << 62
 _PRINTABLE = re.compile(r"[\x21-\x2b\x2d-\x7e](?:[\x20-\x2b\x2d-\x7e]{0,253}[\x21-\x2b\x2d-\x7e])?")
 _HOST_IDENTIFIER = re.compile(r"[0-9A-Fa-f]{8}")
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:.-]?[0-9A-Fa-f]{2}){5}")
@@ -203,4 +204,6 @@ def _parse_token(given: str) -> tuple[str, str, float]:
 
 def new_uuid(random_bytes: Callable[[int], bytes]) -> str:
     """A version 4 UUID from the caller's randomness (RFC 9562, section 5.4)."""
-    return str(uuid.UUID(bytes=random_bytes(16), version=4))
+    value = int.from_bytes(random_bytes(16), "big") & ~_VERSION_BITS | _VERSION_4
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -8,7 +8,7 @@ whole answer are modelled: no real ones are public.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import msgspec
 
@@ -214,9 +214,14 @@ class UnknownRequest(RequestData, frozen=True, kw_only=True, tag=False):
 
 def request_type(request: RequestData) -> str:
     """The wire's name of a request, such as "REGISTRATION"."""
+    if (known := _TYPES.get(type(request))) is not None:
+        return known
     if isinstance(request, UnknownRequest):
         return request.request_type
-    return str(type(request).__struct_config__.tag)
+    raise TypeError(f"{type(request).__name__} is no request")
+
+
+_TYPES = {kind: str(kind.__struct_config__.tag) for kind in get_args(Request)}
 
 
 def meaning(request: RequestData) -> str:

@@ -103,6 +103,8 @@ def warning_due(left: float, warned: float | None) -> float | None:
 
     One warning for all marks that were passed at once.
     """
+    if left > WARNINGS[0]:
+        return None
     passed = [mark for mark in WARNINGS if mark >= left and (warned is None or mark < warned)]
     return passed[-1] if passed else None
 
