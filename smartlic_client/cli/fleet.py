@@ -131,6 +131,8 @@ def _job(context: click.Context, options: dict[str, Any]) -> Job:
             raise
         raise FLEET_NEEDED(missing=error.name) from None
     inventory = read_inventory(options["inventory"])
+    if inventory.events:
+        note("note: the events of the inventory are for `smartlic-mock simulate`; they are left out here")
     at_once = enough_connections(options["at_once"])
     if at_once < options["at_once"]:
         note(f"note: this user may open {at_once} connections, not {options['at_once']}: devices share them")

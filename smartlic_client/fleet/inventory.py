@@ -7,8 +7,8 @@ CSV has a header; the columns may stand in any order, and those that are not nee
     access-{n},C9300-24T,FOC{n:06},,1000,"regid.…=2 08:00=24 18:00=2; regid.…=1"
 
 YAML has the same names: a list of devices, or a mapping with `devices` and `defaults`; `licenses` is a
-mapping of tag and schedule there. `{n}` is the number of the device within its kind, from 1, and `{n:04}`
-pads it.
+mapping of tag and schedule there. A mapping may also have `events`, for a simulation (happenings). `{n}` is
+the number of the device within its kind, from 1, and `{n:04}` pads it.
 
 All mistakes of a file are told, each with its line and column, and then nothing is started.
 """
@@ -24,6 +24,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from smartlic_client.errors import CallerError, SmartlicError, problem
+from smartlic_client.fleet.happenings import Happening, read_happenings
 from smartlic_client.fleet.schedule import Schedule
 from smartlic_client.folders import DEFAULT_SOFTWARE_ID
 from smartlic_client.protocol.identity import Udi, entitlement_tag, printable, software_id
@@ -88,8 +89,9 @@ class Member(NamedTuple):
 class Inventory:
     """The devices by their index, in the file's order; none is made before it is asked for."""
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
+    def __init__(self, kinds: Sequence[Kind], events: tuple[Happening, ...] = ()) -> None:
         self.kinds = kinds
+        self.events = events
         self._starts = []
         total = 0
         for kind in kinds:
@@ -145,13 +147,16 @@ def read_inventory(path: Path) -> Inventory:
     from smartlic_client.fleet.rows import csv_rows, yaml_rows
 
     mistakes: list[Mistake] = []
-    rows = yaml_rows if path.suffix.lower() in (".yaml", ".yml") else csv_rows
-    kinds = _Reader(mistakes).kinds(rows(text, mistakes))
+    happened: list[tuple[int, dict[str, Cell]]] = []
+    is_yaml = path.suffix.lower() in (".yaml", ".yml")
+    rows = yaml_rows(text, mistakes, happened) if is_yaml else csv_rows(text, mistakes)
+    kinds = _Reader(mistakes).kinds(rows)
+    events = read_happenings(happened, mistakes)
     if not kinds and not mistakes:
         mistakes.append(Mistake(1, "1", "there is no device in it"))
     if mistakes:
         raise wrong(path, mistakes)
-    return Inventory(kinds)
+    return Inventory(kinds, events)
 
 
 def wrong(path: Path, mistakes: list[Mistake]) -> SmartlicError:

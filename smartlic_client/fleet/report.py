@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import msgspec
 
-from smartlic_client.fleet.charts import library, svg
+from smartlic_client.fleet import charts
 from smartlic_client.fleet.figures import Durations, Figures, Second
 
 __all__ = ["Course", "Summary", "limit_of", "page", "text"]
@@ -133,27 +132,16 @@ def text(summary: Summary) -> str:
 
 def page(summary: Summary) -> str:
     """A page that stands by itself, with charts of rates, durations and registrations."""
-    pygal, style = library()
+    course = summary.course
 
     def chart(title: str, series: dict[str, list[float]], unit: str) -> str:
-        drawn = pygal.XY(
-            style=style,
-            height=300,
-            stroke=True,
-            show_dots=False,
-            title=title,
-            x_title="seconds",
-            y_title=unit,
-            include_x_axis=True,
-            range=None,
-            js=[],
-        )
-        for name, values in series.items():
-            drawn.add(name, [(point.at, value) for point, value in zip(summary.course, values, strict=True)])
-        return svg(drawn)
+        points = {
+            name: [(point.at, value) for point, value in zip(course, values, strict=True)]
+            for name, values in series.items()
+        }
+        return charts.lines(title, points, x_title="seconds", unit=unit)
 
-    course = summary.course
-    charts = [
+    drawn = [
         chart(
             "Messages a second",
             {
@@ -165,28 +153,5 @@ def page(summary: Summary) -> str:
         chart("95 of 100 messages are answered within", {"p95": [point.p95_ms for point in course]}, "ms"),
         chart("Devices registered", {"registered": [float(p.registered) for p in course]}, "devices"),
     ]
-    return _PAGE.format(
-        devices=summary.devices,
-        server=escape(summary.server),
-        text=escape(text(summary)),
-        charts="".join(f"<figure>{one}</figure>" for one in charts),
-    )
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>A fleet of {devices} devices</title>
-<style>
- body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }}
- figure {{ margin: 1rem 0 }} figure svg {{ width: 100%; height: auto }}
- p {{ overflow-wrap: anywhere }}
- pre {{ overflow-x: auto; white-space: pre-wrap; border: 1px solid; padding: 1rem }}
-</style></head><body><main>
-<h1>A fleet of {devices} devices</h1>
-<p>Against {server}</p>
-<pre tabindex="0">{text}</pre>
-{charts}
-<p>Simulated devices against a mock for tests: no real product was authorized, and there is no affiliation
-with Cisco.</p>
-</main></body></html>
-"""
+    title = f"A fleet of {summary.devices} devices"
+    return charts.document(title, f"Against {summary.server}", text(summary), drawn)

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from smartlic_client.fleet.happenings import EVENT_FIELDS
 from smartlic_client.fleet.inventory import COLUMNS, Cell, Mistake, Row
 
 __all__ = ["csv_rows", "yaml_rows"]
@@ -64,8 +65,10 @@ def _csv_row(header: list[str], cells: list[str], line: int, mistakes: list[Mist
 
 
 # ---- YAML -------------------------------------------------------------------------------------------------
-def yaml_rows(text: str, mistakes: list[Mistake]) -> Iterator[Row]:
-    """`devices` with `defaults`, or the list alone."""
+def yaml_rows(
+    text: str, mistakes: list[Mistake], happened: list[tuple[int, dict[str, Cell]]]
+) -> Iterator[Row]:
+    """`devices` with `defaults`, or the list alone. `events` go into `happened`: line and cells of each."""
     try:
         root = yaml.compose(text, _LOADER)
     except yaml.MarkedYAMLError as error:
@@ -81,12 +84,14 @@ def yaml_rows(text: str, mistakes: list[Mistake]) -> Iterator[Row]:
     defaults: dict[str, yaml.Node] = {}
     devices: yaml.Node | None = root
     if isinstance(root, yaml.MappingNode):
-        top = _mapping(root, ("devices", "defaults"), mistakes)
+        top = _mapping(root, ("devices", "defaults", "events"), mistakes)
         devices = top.get("devices")
         if isinstance(top.get("defaults"), yaml.MappingNode):
             defaults = _mapping(top["defaults"], COLUMNS, mistakes)
         elif "defaults" in top:
             _mistake(top["defaults"], "`defaults` is a mapping.", mistakes)
+        if "events" in top:
+            _events(top["events"], mistakes, happened)
     if not isinstance(devices, yaml.SequenceNode):
         _mistake(devices or root, "`devices` is a list of devices.", mistakes)
         return
@@ -95,6 +100,19 @@ def yaml_rows(text: str, mistakes: list[Mistake]) -> Iterator[Row]:
             yield _yaml_row(node, {**defaults, **_mapping(node, COLUMNS, mistakes)}, mistakes)
         else:
             _mistake(node, "a device is a mapping with name, pid, sn.", mistakes)
+
+
+def _events(listed: yaml.Node, mistakes: list[Mistake], happened: list[tuple[int, dict[str, Cell]]]) -> None:
+    if not isinstance(listed, yaml.SequenceNode):
+        _mistake(listed, "`events` is a list of events.", mistakes)
+        return
+    for node in listed.value:
+        if not isinstance(node, yaml.MappingNode):
+            _mistake(node, "an event is a mapping with at, event, outage.", mistakes)
+            continue
+        fields = _mapping(node, EVENT_FIELDS, mistakes)
+        cells = {name: cell for name, value in fields.items() if (cell := _cell(value, mistakes))}
+        happened.append((node.start_mark.line + 1, cells))
 
 
 def _yaml_row(node: yaml.Node, fields: dict[str, yaml.Node], mistakes: list[Mistake]) -> Row:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartlic_client.errors import SmartlicError
+from smartlic_client.fleet.happenings import Happening
 from smartlic_client.fleet.inventory import Inventory, read_inventory
 from smartlic_client.fleet.schedule import Schedule
 
@@ -174,3 +175,51 @@ def test_no_bytes_after_a_header_make_a_traceback(
         read(tmp_path_factory.mktemp("any"), b"name,pid,sn,count,licenses\n" + data)
     except SmartlicError as error:
         assert error.code in ("inventory-wrong", "inventory-unreadable")
+
+
+EVENTS = """
+events:
+  - {at: 30d 08:00, event: failover, outage: 45s}
+  - {at: 12h, event: switch-over}
+  - at: 1d 7:05:09
+    event: network-down
+    outage: 1.5h
+"""
+
+
+def test_events_are_read_in_the_order_of_their_times(tmp_path: Path) -> None:
+    """Times count from the start, an outage that is not given has a usual length, and devices stay."""
+    inventory = read(tmp_path, YAML + EVENTS, "yaml")
+    assert len(inventory) == 4
+    assert inventory.events == (
+        Happening(43_200.0, "switch-over", 5.0),
+        Happening(86_400 + 7 * 3600 + 309.0, "network-down", 5400.0),
+        Happening(30 * 86_400 + 8 * 3600.0, "failover", 45.0),
+    )
+    assert read(tmp_path, YAML, "yaml").events == ()
+
+
+def test_mistakes_of_events_are_told_with_those_of_devices(tmp_path: Path) -> None:
+    """Each with its line and column; an event lacks nothing that it needs."""
+    text = YAML.replace("count: 3", "count: none") + (
+        "events:\n"
+        "  - {at: 25:00, event: failover, outage: 45s}\n"
+        "  - {at: 3d, event: fail-over, outage: 45}\n"
+        "  - {event: failover, who: all}\n"
+        "  - soon\n"
+    )
+    first = text.splitlines().index("events:") + 2
+    found = mistakes(tmp_path, text, "yaml")
+    told = {(line, column): what for line, column, what in found if line >= first}
+    assert len(found) == len(told) + 1
+
+    def at(line: int, cell: str) -> tuple[int, str]:
+        return line, str(text.splitlines()[line - 1].index(cell) + 1)
+
+    assert "30d 08:00" in told[at(first, "25:00")]
+    assert "switch-over" in told[at(first + 1, "fail-over")]
+    assert "45s" in told[at(first + 1, "45}")]
+    assert "`at`" in told[first + 2, "1"]
+    assert "'who'" in told[at(first + 2, "who")]
+    assert "mapping" in told[at(first + 3, "soon")]
+    assert mistakes(tmp_path, YAML + "events: {at: 1d}\n", "yaml") != []
