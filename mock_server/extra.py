@@ -20,6 +20,7 @@ MODULES = (
     "swagger_ui",
     "uvicorn",
     "uvloop",
+    "yaml",
 )
 
 SERVER_MISSING = problem(

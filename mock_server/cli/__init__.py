@@ -47,6 +47,10 @@ _VERBS = {
     "fault": ("mock_server.cli.fault", "Faults on purpose, and the journal of requests."),
     "postpone": ("mock_server.cli.postpone", "Answer the next messages of devices later (OK_POLL)."),
     "events": ("mock_server.cli.events", "The event log."),
+    "simulate": (
+        "mock_server.cli.simulate",
+        "A fleet and its cluster in virtual time: a year of it in minutes.",
+    ),
     "demo": ("mock_server.cli.demo", "Play registration through failover and fallback, and check each step."),
 }
 

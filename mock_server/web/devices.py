@@ -180,7 +180,9 @@ async def answer(
     if request is not None:
         request.what = signed.header.request_type[:100]
     now = desk.now()
-    environment = replace(desk.environment(now), postpone=desk.postponing.left > 0, seals=desk.seals)
+    environment = desk.environment(now)
+    if desk.postponing.left > 0:
+        environment = replace(environment, postpone=True)
     decision = devices.decide(desk.machine.state, signed, environment, account)
     if decision.poll_id is not None:
         desk.postponing.left -= 1

@@ -43,6 +43,8 @@ NO_CODES = {
     "annanr-39",
     "in-compliance",
     "out-of-compliance",
+    "network-down",
+    "switch-over",
 }
 # What differs from run to run, in a page and in what is printed alike.
 _VARIES = (
