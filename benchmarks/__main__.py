@@ -19,7 +19,7 @@ PARTS = (
     "agent",
     "names",
     "preflight",
-    "cluster",
+    "rates",
     "durability",
     "failover",
     "fixtures",

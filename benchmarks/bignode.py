@@ -47,16 +47,16 @@ def measure() -> list[Figure]:
             return [*_restart(stage, client), *_copy(stage, client)]
 
 
-def fill(layout: Layout) -> None:
+def fill(layout: Layout, count: int = INSTANCES) -> None:
     """Write so many registrations behind the one that is there; the other node's journal goes."""
     journal = Journal(layout.journal("primary"))
     machine = LicensingMachine()
     machine.load(journal.aggregates())
     like = _registration(journal)
     epoch, head = journal.read(journal.head.idx, 1)[0].epoch, journal.head
-    for first in range(0, INSTANCES, _GROUP):
+    for first in range(0, count, _GROUP):
         rows, touched = [], {}
-        for number in range(first, first + _GROUP):
+        for number in range(first, min(first + _GROUP, count)):
             payload = events.encode(_another(like, number))
             touched.update(dict.fromkeys(machine.apply(payload)))
             rows.append(next_row(head, epoch, payload, {}))
