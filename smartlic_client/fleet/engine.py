@@ -236,6 +236,7 @@ class Fleet:
             pass
         except TrustError as error:
             if not self._known:  # nobody has come through: it is the server that is the wrong one, for all
+                await visit.save()
                 raise
             refused = error.code
         except RefusedError as error:
@@ -314,13 +315,18 @@ class Fleet:
 
 
 class _Visit:
-    """Drives one errand of one device (errands, "An errand is a generator"), and counts."""
+    """Drives one errand of one device (errands, "An errand is a generator"), and counts.
+
+    A `Persist` is carried out when something leaves or time passes after it, not before: between an answer
+    and the next message the record is written once and not twice. Whoever drives writes what is left over.
+    """
 
     def __init__(self, fleet: Fleet, row: Row) -> None:
         self.errands = fleet.errands(row.record)
         self._fleet = fleet
         self._row = row
         self._began = 0.0
+        self._unsaved = False
         self.changed = False
         """Whether the record may be another one than the one that was read."""
 
@@ -342,18 +348,26 @@ class _Visit:
 
     async def _do(self, step: Step) -> Answer:
         self.errands.agent.take_logs()
+        if isinstance(step, Persist):
+            self.changed = self._unsaved = True
+            return None
+        if isinstance(step, HangUp):
+            return None
+        await self.save()
         if isinstance(step, Send):
             self._began = time.perf_counter()
             try:
                 return await self._fleet.send(self.errands.destination()[0], step)
             except RemoteError as error:
                 return error
-        if isinstance(step, Persist):
-            self.changed = True
-            await self._fleet.save(self._row)
-        elif not isinstance(step, HangUp):
-            await self._fleet.pause(step.seconds)
+        await self._fleet.pause(step.seconds)
         return None
+
+    async def save(self) -> None:
+        """Write what is to be on the disk by now."""
+        if self._unsaved:
+            await self._fleet.save(self._row)
+            self._unsaved = False
 
     def _sent(self) -> tuple[str, str] | None:
         """Kind and id of the message in flight."""

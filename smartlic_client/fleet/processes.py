@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import resource
@@ -158,6 +159,9 @@ def _share(job: Job, number: int, pipe: Connection, others: list[Connection]) ->
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # What a device needs is let go without the collector's help: it looks for cycles where there are none.
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_run(job, number, pipe))
     # Not the parent's cleaning up, which it does itself.

@@ -105,6 +105,7 @@ class Agent:
         record = self.record
         record.poll_id = None
         record.new_key = self._machine.seals.dump_key(key)
+        self._machine.keep_key(record.new_key, key)
         record.protocol_version = PROTOCOL_VERSION
 
     def request(
@@ -300,6 +301,7 @@ class Agent:
         if record.in_flight is None:
             record.in_flight = self._next_meant(random)
         if record.in_flight is None:
+            self._machine.drop_key()
             return None
         if isinstance(record.in_flight, RegistrationRequest):
             self._machine.registration(RegistrationEvent.SENT_AGAIN, now)
@@ -347,7 +349,7 @@ class Agent:
         if record.to_renew:
             record.to_renew = False
             seals = self._machine.seals
-            csr = seals.make_csr(seals.load_key(identity.key), str(record.udi))
+            csr = seals.make_csr(self._machine.key(identity.key), str(record.udi))
             return IdCertRenewalRequest(**self._common(random), csr=csr)
         if record.to_report:
             record.to_report = False
@@ -386,7 +388,7 @@ class Agent:
         )
         stamped = msgspec.structs.replace(request, nonce=nonce, timestamp=int(now * 1000))
         seals = self._machine.seals
-        key = seals.load_key(pem) if pem else None
+        key = self._machine.key(pem) if pem else None
         body = seals.encode_request(header, stamped, (lambda data: seals.sign(key, data)) if key else None)
         return Outgoing(
             request=request,

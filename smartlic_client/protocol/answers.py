@@ -267,7 +267,7 @@ def _accepted(machine: Machine, request: Request, result: Result | None, now: fl
 def _certificate(machine: Machine, text: str, key_pem: str, now: float) -> tuple[str, float, float]:
     """Serial number and validity of an ID certificate for our key. Raises an AnswerError."""
     try:
-        certified = machine.seals.certified(text, machine.seals.load_key(key_pem))
+        certified = machine.seals.certified(text, machine.key(key_pem))
     except ValueError:
         raise _unreadable("its ID certificate is none") from None
     if not certified.fits:

@@ -124,6 +124,6 @@ def _data(element: _Element | None) -> bytes:
     if element.get("encoding", "plain") != "base64":
         return text.encode()
     try:
-        return base64.b64decode("".join(text.split()).encode(), validate=True)
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
     except (binascii.Error, ValueError):
         raise Malformed("the attachment's data is not base64") from None

@@ -32,6 +32,7 @@ from smartlic_client.protocol.record import (
     Record,
 )
 from smartlic_client.protocol.seals import REAL, Seals
+from smartlic_client.protocol.signing import PrivateKey
 from smartlic_client.protocol.states import (
     AUTHORIZATION,
     REGISTRATION,
@@ -63,14 +64,29 @@ class Machine:
     `seals`: how its messages are made believable, and others' believed.
     """
 
-    __slots__ = ("_logged", "_udi", "record", "seals", "steps")
+    __slots__ = ("_key", "_logged", "_udi", "record", "seals", "steps")
 
     def __init__(self, record: Record, seals: Seals = REAL) -> None:
         self.record = record
         self.seals = seals
+        self._key: tuple[str, PrivateKey] | None = None
         self.steps = 0
         self._udi = sys.intern(str(record.udi)[:200])
         self._logged: list[Logged] = []
+
+    # ---- the key ------------------------------------------------------------------------------------------
+    def key(self, text: str) -> PrivateKey:
+        """The private key that the record holds as `text`: read once for all that is said in a row."""
+        if self._key is None or self._key[0] != text:
+            self._key = text, self.seals.load_key(text)
+        return self._key[1]
+
+    def keep_key(self, text: str, key: PrivateKey) -> None:
+        self._key = text, key
+
+    def drop_key(self) -> None:
+        """Nothing is to be said any more: a device that waits holds its key as text only."""
+        self._key = None
 
     # ---- steps --------------------------------------------------------------------------------------------
     def registration(
