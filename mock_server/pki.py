@@ -11,7 +11,7 @@ import base64
 import datetime
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography import x509
@@ -60,7 +60,7 @@ class Issued:
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
-    key_pem: bytes
+    key_pem: bytes = field(repr=False)
 
     @property
     def der_chain(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The plugin that is part of the project, who runs beside whom, and the table of step ids at a run's end."""
+"""The plugin that is part of the project, who runs beside whom, and at a run's end step ids and leaks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
+from tests.leaks import Leaks
 from tests.scenarios.ids import Outcomes
 
 if not any(entry.name == "smartlic" for entry in entry_points(group="pytest11")):
@@ -13,6 +14,10 @@ if not any(entry.name == "smartlic" for entry in entry_points(group="pytest11"))
 
 _OUTCOMES = Outcomes()
 _SHARED_ADDRESSES = ("tests/documents/", "tests/scenarios/")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Leaks(config), "leaks")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -141,6 +141,9 @@ class AccessTokenRequest(_Wire, rename=None, kw_only=True):
     username: AnyText = ""
     password: AnyText = ""
 
+    def __repr__(self) -> str:
+        return f"AccessTokenRequest({self.grant_type!r}, secrets=…)"
+
 
 class Page(_Wire, kw_only=True):
     limit: Limit = 50
@@ -243,6 +246,9 @@ class Bearer(_Wire, rename=None, kw_only=True):
     access_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - a word of RFC 6750
     expires_in: int
+
+    def __repr__(self) -> str:
+        return f"Bearer(expires_in={self.expires_in})"
 
 
 class VirtualAccount(_Wire, kw_only=True):

@@ -24,6 +24,9 @@ class _Name(Fields, kw_only=True):
 class _Password(_Name, kw_only=True):
     password: str
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, password=…)"
+
 
 class _Add(_Password, kw_only=True):
     role: UserRole = UserRole.USER

@@ -20,6 +20,9 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False):
     checksum: bytes
     keys: dict[str, bytes] = {}
 
+    def __repr__(self) -> str:
+        return f"Row({self.idx}, epoch={self.epoch}, {len(self.payload)} bytes, keys={list(self.keys)})"
+
 
 class Head(NamedTuple):
     """The end of a journal. Index 0 is the empty one."""
