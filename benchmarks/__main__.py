@@ -27,6 +27,7 @@ PARTS = (
     "rest",
     "fleet",
     "fleet_failover",
+    "simulated_year",
     "pages",
 )
 ON_DEMAND: tuple[str, ...] = ()

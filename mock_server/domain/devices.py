@@ -69,6 +69,8 @@ def decide(
 
 def _newer(version: str) -> bool | None:
     """Whether it is newer than all that this release speaks; None: it is no version."""
+    if version in VERSIONS:
+        return False
     parts = version.split(".")
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
         return None

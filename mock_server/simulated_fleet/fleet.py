@@ -215,11 +215,13 @@ class SimulatedFleet:
     def _begin_storm(self, happening: Happening, how: str) -> None:
         storm = Storm(happening.event, self.now(), happening.outage, how)
         self.figures.storms.append(storm)
-        self._storms = [one for one in self._storms if one.waiting or one.until > self.now()]
-        self._storms.append(storm)
+        self._storms = [*self._raging(), storm]
         self._down_until = max(self._down_until, storm.until)
         gone = connection_timeout if happening.event == "network-down" else connection_refused
         self._silence = gone(host=_VIP, port=443)
+
+    def _raging(self) -> list[Storm]:
+        return [one for one in self._storms if one.waiting or one.until > self.pair.time]
 
     # ---- one device ---------------------------------------------------------------------------------------
     def _attend(self, index: int) -> None:
@@ -307,8 +309,10 @@ class SimulatedFleet:
     def _answered(self, device: Device, said: str, sequence: int) -> None:
         device.sequence = sequence
         self.figures.answered[said.lower()] += 1
-        for storm in self._storms:
-            storm.arrived(device.index, self.pair.time)
+        if self._storms:
+            for storm in self._storms:
+                storm.arrived(device.index, self.pair.time)
+            self._storms = self._raging()
 
     def _carried(self, device: Device, body: bytes) -> bytes | SmartlicError:
         """The answer, or the error of one who hears none."""

@@ -1,4 +1,7 @@
-"""Seals of a simulation: a keyed hash in place of signatures and certificates, MessagePack in place of JSON.
+"""Seals of a simulation: a keyed hash in place of signatures and certificates, and no envelopes.
+
+A message is handed over as it is, within the process. What stands for its bytes is the hash, and what it is
+over; the message hangs on them.
 
 A key signs and checks with the same secret, so whoever can check can also forge: it proves nothing to
 anybody outside the process that made it. Devices and nodes take `seals.REAL` unless they are given another
@@ -10,7 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -34,19 +37,13 @@ _DAY: Final = 86400
 Sign = Callable[[bytes], str]
 
 
-class _Said(NamedTuple):
-    header: RequestHeader
-    data: Request
-
-
-class _Answered(NamedTuple):
-    header: AnswerHeader
-    data: AnswerData
-
-
 _encode = msgspec.msgpack.Encoder().encode
-_said = msgspec.msgpack.Decoder(_Said).decode
-_answered = msgspec.msgpack.Decoder(_Answered).decode
+
+
+class _Parcel(bytes):
+    """Mark, signature and what is signed; `content`: what was sent. A copy of the bytes has none."""
+
+    content: tuple[RequestHeader, Request] | tuple[AnswerHeader, AnswerData]
 
 
 class HashSeals:
@@ -120,35 +117,41 @@ class HashSeals:
 
     # ---- bytes --------------------------------------------------------------------------------------------
     def encode_request(self, header: RequestHeader, data: Request, sign: Sign | None, /) -> bytes:
-        text = _encode(_Said(header, data))
-        return b"".join((_MARK, (sign(text) if sign else _NONE).encode(), text))
+        text = _encode(data)
+        parcel = _Parcel(b"".join((_MARK, (sign(text) if sign else _NONE).encode(), text)))
+        parcel.content = (header, data)
+        return parcel
 
     def decode_request(self, raw: bytes, /) -> smart.SignedRequest:
-        signature, text = _opened(raw)
-        try:
-            said = _said(text)
-        except msgspec.MsgspecError as error:
-            raise smart.Malformed(str(error)) from None
-        return smart.SignedRequest(header=said.header, data=said.data, signed=text, signature=signature)
+        header, data = _opened(raw)
+        if not isinstance(header, RequestHeader) or isinstance(data, AnswerData):
+            raise smart.Malformed("it is no request")
+        signature, text = _parts(raw)
+        return smart.SignedRequest(header=header, data=data, signed=text, signature=signature)
 
     def encode_answer(
         self, header: AnswerHeader, data: AnswerData, sign: Sign, _certificates: Sequence[str], /
     ) -> bytes:
-        text = _encode(_Answered(header, data))
-        return b"".join((_MARK, sign(text).encode(), text))
+        text = _encode(data)
+        parcel = _Parcel(b"".join((_MARK, sign(text).encode(), text)))
+        parcel.content = (header, data)
+        return parcel
 
     def decode_answer(self, raw: bytes, /) -> smart.SignedAnswer:
-        signature, text = _opened(raw)
-        try:
-            told = _answered(text)
-        except msgspec.MsgspecError as error:
-            raise smart.Malformed(str(error)) from None
-        answer = Answer(header=told.header, data=told.data)
+        header, data = _opened(raw)
+        if not isinstance(header, AnswerHeader) or not isinstance(data, AnswerData):
+            raise smart.Malformed("it is no answer")
+        signature, text = _parts(raw)
+        answer = Answer(header=header, data=data)
         return smart.SignedAnswer(answer=answer, signed=text, signature=signature, certificates=self.chain)
 
 
-def _opened(raw: bytes) -> tuple[str, bytes]:
-    """Signature and text."""
-    if raw[:1] != _MARK or len(raw) <= _TEXT + 1:
+def _opened(raw: bytes) -> tuple[RequestHeader, Request] | tuple[AnswerHeader, AnswerData]:
+    if not isinstance(raw, _Parcel):
         raise smart.Malformed("it is not sealed by a hash")
-    return raw[1 : _TEXT + 1].decode("ascii", "replace"), raw[_TEXT + 1 :]
+    return raw.content
+
+
+def _parts(raw: bytes) -> tuple[str, bytes]:
+    """Signature, and what it is over."""
+    return raw[1 : _TEXT + 1].decode("ascii"), raw[_TEXT + 1 :]
