@@ -2,14 +2,13 @@
 PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= B
-MINUTES ?= 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # A cluster is three processes, and each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check wheel judges screenshots bench drill-memory drill-real docs clean
+.PHONY: help demo test check wheel judges screenshots bench drill-memory drill-real fuzz docs clean
 
 help:
 	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
@@ -21,6 +20,7 @@ help:
 	@echo "make bench       speed, each figure beside its limit or a peer of the same run; a page in build"
 	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"
 	@echo "make drill-real  the long version of the drills with real kills"
+	@echo "make fuzz        inputs that no one thought of, for MINUTES=10 (TARGET=name, REPLAY=file)"
 	@echo "make docs        write the generated pages anew"
 	@echo "make clean       remove what the other targets made"
 
@@ -76,15 +76,18 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m benchmarks --json build/bench.json --html build/bench.html
 
 drill-memory: $(VENV)/.dev
-	@echo "A fleet at a steady rate against a cluster, for $(MINUTES) minutes"
-	@$(BIN)/python -m benchmarks.memory --minutes $(MINUTES)
+	@echo "A fleet at a steady rate against a cluster, for $(or $(MINUTES),60) minutes"
+	@$(BIN)/python -m benchmarks.memory --minutes $(or $(MINUTES),60)
 
 drill-real: $(VENV)/.dev
 	@echo "Drills with real kills, 20 of each"
 	@$(BIN)/python -m pytest -q -m drill --timeout=1200 tests
 
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(TARGET:%=--target %) $(if $(REPLAY),--replay '$(REPLAY)')
+
 docs: $(VENV)/.dev
 	@$(BIN)/python -m docs.generate
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .fuzz

@@ -120,7 +120,8 @@ class FleetStore:
         FleetStore(path).close()
 
     def _check_format(self) -> None:
-        ((version,),) = self._reader.execute("SELECT value FROM meta WHERE name = 'format'").fetchall()
+        found = self._reader.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        version = "none" if found is None else found[0]
         if version != str(FORMAT):
             self.close()
             raise FLEET_VERSION(path=str(self.path), version=version, newest=FORMAT)
@@ -148,7 +149,8 @@ class FleetStore:
             ).fetchall()
             if not found:
                 return None
-            ((name, started, due, record),) = found
+            *head, record = found[0]
+            name, started, due = msgspec.convert(head, tuple[str, float, float | None])
             return Row(name, started, due, msgspec.msgpack.decode(record, type=Record))
 
     def known(self) -> Iterator[tuple[str, str, str, bool]]:
@@ -231,6 +233,9 @@ def _told(path: Path) -> Iterator[None]:
         raise FLEET_UNUSABLE(path=str(path), why=error.strerror or str(error)) from error
     except (sqlite3.Error, msgspec.MsgspecError) as error:
         raise FLEET_UNUSABLE(path=str(path), why=str(error)) from error
+    except (TypeError, UnicodeDecodeError, OverflowError, RecursionError) as error:
+        why = "there are values in it that were never written so"
+        raise FLEET_UNUSABLE(path=str(path), why=why) from error
 
 
 def _connected(path: Path) -> sqlite3.Connection:

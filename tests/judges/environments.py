@@ -9,22 +9,27 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["programs"]
+__all__ = ["made", "programs"]
+
+
+def made(name: str, needed: Sequence[str]) -> Path:
+    """The folder of the environment, made where it is missing. Raises OSError and SubprocessError."""
+    home = Path(sys.prefix)
+    folder = home.with_name(f"{home.name}-{name}")
+    mark = folder / "made"
+    if mark.exists() and mark.read_text() == "\n".join(needed):
+        return folder
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
+    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    install = [*pip, "--disable-pip-version-check", *needed]
+    subprocess.run(install, check=True, capture_output=True, timeout=700)
+    mark.write_text("\n".join(needed))
+    return folder
 
 
 def programs(name: str, needed: Sequence[str]) -> Path:
-    """The folder of the environment's programs, made where it is missing; skips where it cannot be."""
-    home = Path(sys.prefix)
-    folder = home.with_name(f"{home.name}-{name}")
-    made = folder / "made"
-    if made.exists() and made.read_text() == "\n".join(needed):
-        return folder / "bin"
+    """The folder of the environment's programs; skips where it cannot be made."""
     try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=120)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        install = [*pip, "--disable-pip-version-check", *needed]
-        subprocess.run(install, check=True, capture_output=True, timeout=700)
+        return made(name, needed) / "bin"
     except (OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"{', '.join(needed)} cannot be installed: {str(error)[:200]}")
-    made.write_text("\n".join(needed))
-    return folder / "bin"

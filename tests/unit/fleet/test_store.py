@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import stat
 from pathlib import Path
@@ -96,6 +97,34 @@ def test_what_is_no_fleet(tmp_path: Path) -> None:
             FleetStore.make(path)
         assert caught.value.code == code
     assert other.read_bytes() == b"these are notes " * 100
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM meta",
+        "UPDATE meta SET value = x'00'",
+        "UPDATE device SET record = 7",
+        "UPDATE device SET record = 'text'",
+        "UPDATE device SET record = x'a1ff'",
+        "UPDATE device SET record = zeroblob(9)",
+        "UPDATE device SET started = 'soon'",
+        "UPDATE device SET due = x'00'",
+    ],
+)
+def test_a_file_that_was_changed_is_refused(path: Path, damage: str) -> None:
+    """Values that a fleet never writes: a code, and no traceback in the middle of a run."""
+
+    async def fill() -> None:
+        with FleetStore(path) as store:
+            await store.save(row("a"))
+
+    asyncio.run(fill())
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute(damage)
+    with pytest.raises(SmartlicError) as caught, FleetStore(path) as store:
+        store.load("a")
+    assert caught.value.code in ("fleet-unusable", "fleet-version")
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a file system of its own limits")
