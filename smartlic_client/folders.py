@@ -11,7 +11,7 @@ import msgspec
 from smartlic_client.errands import Settings
 from smartlic_client.errors import CallerError, problem
 from smartlic_client.protocol.identity import Udi, printable, software_id
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.record import Record, contradiction
 from smartlic_client.protocol.signing import load_key
 from smartlic_client.store import Store
 
@@ -98,7 +98,7 @@ class DeviceFolder:
         lock.__enter__()
         try:
             opened = cls(store, lock)
-            _check_keys(opened.record, folder)
+            _check(opened.record, folder)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -132,8 +132,10 @@ class DeviceFolder:
             self._lock = None
 
 
-def _check_keys(record: Record, folder: Path) -> None:
-    """Keys that are none come from a support bundle, where they are taken out: nothing could be signed."""
+def _check(record: Record, folder: Path) -> None:
+    """What no device has saved. Keys that are none come from a support bundle, where they are taken out."""
+    if why := contradiction(record):
+        raise NOT_A_RECORD(folder=str(folder), why=why)
     known = (record.identity, record.usage.identity if record.usage is not None else None)
     for pem in (record.new_key, *(identity.key for identity in known if identity is not None)):
         try:

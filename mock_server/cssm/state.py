@@ -15,7 +15,7 @@ import msgspec
 from mock_server.cssm import problems
 from mock_server.domain.accounts import name_for
 from mock_server.domain.state import LOCAL_LOT, LotKind
-from mock_server.domain.synchronization import Purchase, SyncAnswer, SyncRequest
+from mock_server.domain.synchronization import DATES, Purchase, SyncAnswer, SyncRequest
 from smartlic_client.protocol.identity import MAX_COUNT, entitlement_tag
 
 __all__ = [
@@ -36,9 +36,6 @@ __all__ = [
 FORMAT: Final = 1
 MAX_PURCHASES: Final = 2_000
 """In one virtual account: an answer is one document."""
-
-_DATES: Final = (-62_135_596_800.0, 253_402_300_799.0)
-"""The years 1 to 9999, in Unix seconds: what can be shown as a date."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _SEPARATOR: Final = "\x1f"
@@ -151,7 +148,7 @@ def _check(draft: CssmState, bought: Purchase) -> None:
         why = f"there is a purchase {bought.id} already"
     elif not 1 <= bought.quantity <= MAX_COUNT:
         why = f"{bought.quantity} is no quantity from 1 to {MAX_COUNT}"
-    elif not all(_DATES[0] <= at <= _DATES[1] for at in (bought.start, bought.end) if at is not None):
+    elif not all(DATES[0] <= at <= DATES[1] for at in (bought.start, bought.end) if at is not None):
         why = "its dates are not in the years 1 to 9999"
     elif bought.kind is LotKind.TERM and bought.end is None:
         why = "a term has an end"

@@ -360,7 +360,10 @@ def encode(change: Change) -> bytes:
 
 def decode(payload: bytes) -> Change:
     """Raises msgspec.ValidationError for a payload that is none of ours."""
-    change = _decoder.decode(payload)
+    try:
+        change = _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.ValidationError(f"the change cannot be read: {error}") from None
     if change.version > VERSION:
         raise msgspec.ValidationError(
             f"the change has version {change.version}, this release reads {VERSION}"

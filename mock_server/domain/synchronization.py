@@ -17,7 +17,7 @@ Times are Unix seconds of the clock of licensing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -25,9 +25,11 @@ from mock_server.domain import accounts, events, licenses
 from mock_server.domain.licenses import Entitlement
 from mock_server.domain.state import Account, AccountStatus, Lot, LotKind, Schedule, State, SyncFailure
 from mock_server.errors import RefusedError, SmartlicError, problem
+from smartlic_client.protocol.identity import Count
 
 __all__ = [
     "ATTEMPTS",
+    "DATES",
     "PERIODS",
     "TOKEN_LIFE",
     "Purchase",
@@ -76,16 +78,23 @@ SIGNED_OUT = problem(
 )
 
 
+DATES: Final = (-62_135_596_800.0, 253_402_300_799.0)
+"""The years 1 to 9999, in Unix seconds: what can be shown as a date."""
+Moment = Annotated[float, msgspec.Meta(ge=DATES[0], le=DATES[1])]
+Whole = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""What a journal can hold, and JSON of any side."""
+
+
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
     """So many licenses of one entitlement, bought together. `start`, `end`: of its term; None: no bound."""
 
     id: str
     tag: str
     name: str
-    quantity: int
+    quantity: Count
     kind: LotKind = LotKind.PERPETUAL
-    start: float | None = None
-    end: float | None = None
+    start: Moment | None = None
+    end: Moment | None = None
 
 
 class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +110,9 @@ class SyncRequest(msgspec.Struct, frozen=True, kw_only=True):
     smart_account: str
     virtual_account: str
     nonce: str
-    serial: int
-    made_at: float
-    usage: dict[str, int]
+    serial: Whole
+    made_at: Moment
+    usage: dict[str, Whole]
     common_name: str | None
     authority: str
 
@@ -114,8 +123,8 @@ class SyncAnswer(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     account: str
     nonce: str
-    serial: int
-    issued_at: float
+    serial: Whole
+    issued_at: Moment
     purchases: list[Purchase]
     common_name: str | None
 

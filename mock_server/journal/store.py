@@ -252,8 +252,11 @@ class Journal:
     def _check_changes(self) -> Head:
         """Walk the whole chain (some 4 seconds a million changes); the last row."""
         idx, expected = EMPTY
-        for found, epoch, payload, checksum in self._reader.execute(
-            "SELECT idx, epoch, payload, checksum FROM journal ORDER BY idx"
+        keys: dict[int, list[str]] = {}
+        for number, name in self._reader.execute("SELECT idx, name FROM key_store ORDER BY idx, name"):
+            keys.setdefault(number, []).append(name)
+        for found, epoch, payload, checksum, names in self._reader.execute(
+            "SELECT idx, epoch, payload, checksum, key_names FROM journal ORDER BY idx"
         ):
             idx += 1
             if found != idx:
@@ -261,6 +264,8 @@ class Journal:
             expected = chain(expected, epoch, idx, payload)
             if expected != checksum:
                 raise self._damaged(f"change {idx} was altered")
+            if names != " ".join(keys.get(idx, ())):
+                raise self._damaged(f"the keys of change {idx} are others")
         return Head(idx, expected)
 
     def _sum_of(self, names: Iterable[tuple[str, str]]) -> int:
@@ -344,7 +349,7 @@ class Journal:
             if error.errno not in _NO_ROOM:
                 raise
             raise JOURNAL_NOT_WRITABLE(path=str(self.path), detail=error.strerror) from error
-        except (TypeError, ValueError, OverflowError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise self._damaged("there are values in it that were never written so") from error
 
 

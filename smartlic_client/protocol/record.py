@@ -13,7 +13,13 @@ import msgspec
 
 from smartlic_client.protocol.identity import Count, Udi
 from smartlic_client.protocol.logs import Logged, like
-from smartlic_client.protocol.messages import PROTOCOL_VERSION, Request
+from smartlic_client.protocol.messages import (
+    PROTOCOL_VERSION,
+    LicenseUsageRequest,
+    RegistrationRequest,
+    Request,
+    TrustRequest,
+)
 from smartlic_client.protocol.rum import CISCO_DEFAULT, Policy, RumState
 from smartlic_client.protocol.states import Authorization, Registration
 
@@ -29,6 +35,7 @@ __all__ = [
     "Record",
     "Span",
     "Usage",
+    "contradiction",
 ]
 
 # Kept for `show license eventlog` and `history message`; older ones go.
@@ -238,6 +245,35 @@ def _shared(value: Any, floats: dict[float, float]) -> Any:
     return [_shared(one, floats) for one in value] if isinstance(value, list) else value
 
 
+def contradiction(record: Record) -> str | None:
+    """What in a record cannot be at the same time, so that the tables of states have no step for it."""
+    state, rights, flight = record.registration, record.authorization, record.in_flight
+    registered, evaluates = record.identity is not None, rights is Authorization.EVAL
+    kept = isinstance(flight, (RegistrationRequest, TrustRequest))
+    said = isinstance(flight, (TrustRequest, LicenseUsageRequest))
+    wrong = {
+        "it registers, and no registration is in flight, or the reverse": (
+            state in (Registration.IN_PROGRESS, Registration.RETRY)
+        )
+        != isinstance(flight, RegistrationRequest),
+        "it is registered without an ID certificate": state is Registration.COMPLETE and not registered,
+        "it has an ID certificate and is not registered": registered
+        and state in (Registration.NOT_REGISTERED, Registration.FAILED),
+        "its new key belongs to no request, or a request lacks it": (record.new_key is not None) != kept,
+        "it counts evaluation time and is not in evaluation, or the reverse": (
+            record.evaluation_since is not None
+        )
+        != evaluates,
+        "it is authorized and not registered": not registered and rights not in _UNREGISTERED,
+        "it has a message in flight that it could not sign": flight is not None
+        and not (registered or kept or said),
+        "it uses no policies, and a message in flight does": said and record.usage is None,
+        "it polls for nothing": record.poll_id is not None and flight is None,
+    }
+    return next((why for why, holds in wrong.items() if holds), None)
+
+
+_UNREGISTERED = (Authorization.NONE, Authorization.EVAL, Authorization.EVAL_EXPIRED)
 _LASTING = (
     "udi",
     "software_id",

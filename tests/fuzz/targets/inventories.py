@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from unittest import mock
 
 from smartlic_client.errors import SmartlicError
 from smartlic_client.fleet import inventory as fleet
@@ -18,7 +19,6 @@ _FEW = 300
 
 def prepare() -> Read:
     folder = scratch.folder()
-    fleet._MOST_DEVICES = _FEW
 
     def read(data: bytes) -> None:
         if not data:
@@ -30,7 +30,8 @@ def prepare() -> Read:
         path = folder / f"i.{_SUFFIXES[kind]}"
         path.write_bytes(body)
         try:
-            found = fleet.read_inventory(path)
+            with mock.patch.object(fleet, "_MOST_DEVICES", _FEW):
+                found = fleet.read_inventory(path)
         except SmartlicError as error:
             assert error.context.get("mistakes") != []
             return

@@ -165,6 +165,29 @@ def test_an_answer_that_the_on_prem_ca_signed_is_refused() -> None:
     assert code_of(lambda: open_answer(forged, ROOT)) == "sync-file-edited"
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("serial", 2**64),
+        ("serial", -1),
+        ("issued_at", 1e300),
+        ("quantity", 2**64),
+        ("quantity", -5),
+        ("end", 1e12),
+    ],
+)
+def test_an_answer_with_a_number_that_nothing_can_hold_is_refused(field: str, value: float) -> None:
+    """Signed by the root all the same: no journal could keep it, and no page show it."""
+    body = json.loads(base64.b64decode(json.loads(samples()[1])["body"]))
+    (body if field in body else body["purchases"][0])[field] = value
+    encoded = json.dumps(body).encode()
+    kind = "smartlic-sync-answer"
+    signature = signing.sign(authorities().root.key, f"{kind} 1\n".encode() + encoded)
+    envelope = {"kind": kind, "format": 1, "root": documents.fingerprint(ROOT), "signature": signature}
+    sealed = _spelled({**envelope, "body": base64.b64encode(encoded).decode()})
+    assert code_of(open_answer, sealed, ROOT) == "sync-file-damaged"
+
+
 def _spelled(envelope: dict[str, object]) -> bytes:
     made = documents._Envelope(**envelope)  # type: ignore[arg-type]
     return documents._spelled(made)

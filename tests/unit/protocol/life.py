@@ -17,7 +17,7 @@ from smartlic_client.protocol.messages import (
     TrustRequest,
     request_type,
 )
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.record import Record, contradiction
 from smartlic_client.protocol.states import Authorization, Registration
 from smartlic_client.protocol.transports import TransportKind
 from tests.unit.protocol.bench import Bench
@@ -119,6 +119,7 @@ def legal(record: Record) -> None:
     assert flight is None or flight.sequence <= record.sequence
     assert len(record.history) <= 16
     assert len(record.notes) <= 8
+    assert contradiction(record) is None
     data = json.loads(msgspec.json.encode(record.to_data()))
     assert Record.from_data(data).to_data() == record.to_data()
 

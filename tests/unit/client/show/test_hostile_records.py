@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from smartlic_client.device import Device
+from smartlic_client.errors import SmartlicError
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.record import Record
 from smartlic_client.show import commands, yang
@@ -86,6 +87,39 @@ def test_a_device_whose_key_was_taken_out_is_not_opened(tmp_path: Path) -> None:
     for words in (["sync"], ["report"], ["privacy", "all"]):
         assert_error(smartlic.run(*words), "device-unreadable", 1)
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("start", "changes"),
+    [
+        ("DEREGISTRATION", {"registration": "not-registered"}),
+        ("DEREGISTRATION", {"identity": None}),
+        ("REGISTRATION", {"in_flight": None}),
+        ("REGISTRATION", {"new_key": None}),
+        ("REGISTRATION", {"authorization": "authorized"}),
+        ("AUTHORIZATION", {"evaluation_since": None}),
+        ("LICENSE_USAGE", {"usage": None}),
+        ("LICENSE_USAGE", {"in_flight": None, "poll_id": "x"}),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_not_opened(
+    tmp_path: Path, start: str, changes: dict[str, Any]
+) -> None:
+    """No step of a table would fit it: told when the device is opened, and not in the middle of a run."""
+    Device.create(tmp_path / "x", Udi(pid="P", sn="1"))
+    file = tmp_path / "x" / "device.json"
+    stored = json.loads(file.read_text())
+    stored["state"]["record"] = rich(start)
+    file.write_text(json.dumps(stored))
+    with Device.open(tmp_path / "x"):
+        pass
+    stored["state"]["record"] |= changes
+    file.write_text(json.dumps(stored))
+    with pytest.raises(SmartlicError) as caught:
+        Device.open(tmp_path / "x")
+    assert caught.value.code == "device-unreadable"
+    with pytest.raises(SmartlicError):  # the lock was let go: the second says the same, and not store-busy
+        Device.open(tmp_path / "x", lock_timeout=0)
 
 
 @pytest.mark.parametrize("field", ["report_id", "count"])
