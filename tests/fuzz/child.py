@@ -19,6 +19,7 @@ from tests.fuzz.mutation import plain
 from tests.fuzz.target import guarded, kind_of
 
 _MARK = "FINDING"
+_FUZZED = ["smartlic_client", "mock_server", "tests.fuzz.targets.planted"]
 
 
 def main(name: str, folder: Path, arguments: list[str]) -> None:
@@ -68,5 +69,5 @@ def _escaped(word: bytes) -> str:
 
 if __name__ == "__main__":
     # To the end: modules are also imported where they are needed first.
-    with atheris.instrument_imports(include=["smartlic_client", "mock_server"]):
+    with atheris.instrument_imports(include=_FUZZED):
         main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.targets import target
 from tests.judges.environments import made
 
 __all__ = ["CORPUS", "FINDINGS", "WORK", "Outcome", "library", "merge", "run", "write_inputs"]
@@ -71,6 +72,8 @@ def run(name: str, seconds: float, work: Path) -> Outcome:
     """Fuzz a target for so long; a hang or too much memory ends the process, and a new one goes on."""
     folder = work / name
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
+    if not _kept(name):
+        write_inputs(folder / "corpus", target(name).seeds())
     outcome, known, began = Outcome(name), _findings(folder), time.monotonic()
     while (left := seconds - (time.monotonic() - began)) >= 1 or not outcome.executions:
         said = _child(
