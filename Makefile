@@ -2,13 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 SCENARIO ?= B
+SECONDS ?= 60
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # A cluster is three processes, and each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check wheel judges screenshots bench drill-memory drill-real fuzz docs clean
+.PHONY: help demo test check wheel judges screenshots bench drill drill-bugs drill-memory drill-real fuzz docs clean
 
 help:
 	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
@@ -18,6 +19,8 @@ help:
 	@echo "make judges      outside tools that judge what we make (may install packages)"
 	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
 	@echo "make bench       speed, each figure beside its limit or a peer of the same run; a page in build"
+	@echo "make drill       faults from seeds on a simulated cluster (SECONDS=60, WORKERS=, SEED=: one again)"
+	@echo "make drill-bugs  bugs on purpose, each of which the seeds have to find"
 	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"
 	@echo "make drill-real  the long version of the drills with real kills"
 	@echo "make fuzz        inputs that no one thought of, for MINUTES=10 (TARGET=name, REPLAY=file)"
@@ -79,9 +82,16 @@ drill-memory: $(VENV)/.dev
 	@echo "A fleet at a steady rate against a cluster, for $(or $(MINUTES),60) minutes"
 	@$(BIN)/python -m benchmarks.memory --minutes $(or $(MINUTES),60)
 
+drill: $(VENV)/.dev
+	@$(BIN)/python -m tests.drill --seconds $(SECONDS) $(if $(WORKERS),--workers $(WORKERS)) \
+		$(if $(FIRST),--first $(FIRST)) $(if $(SEED),--seed $(SEED))
+
+drill-bugs: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -m drill tests/drill
+
 drill-real: $(VENV)/.dev
 	@echo "Drills with real kills, 20 of each"
-	@$(BIN)/python -m pytest -q -m drill --timeout=1200 tests
+	@$(BIN)/python -m pytest -q -m drill --timeout=1200 --ignore tests/drill tests
 
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(TARGET:%=--target %) $(if $(REPLAY),--replay '$(REPLAY)')

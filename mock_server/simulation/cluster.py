@@ -11,6 +11,7 @@ All of it runs while somebody waits: `run`, `result`, or an operation.
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ from mock_server.cluster.problems import NOBODY_ACTIVE, NOT_RUNNING
 from mock_server.cluster.roles import ACTIVE_STATES, SETTLED_STATES, Event, State
 from mock_server.cluster.talk import converse
 from mock_server.errors import SmartlicError
+from mock_server.simulation import disk
+from mock_server.simulation.disk import Crash
 from mock_server.simulation.loop import Scheduler
 from mock_server.simulation.network import Computer, SimulatedWorld
 
@@ -122,6 +125,31 @@ class SimulatedCluster:
         if self.running(name):
             self.computer.kill(self.processes[name].world.process)
 
+    def kill_after(self, name: str, turns: int, *, power: bool = False) -> None:
+        """SIGKILL, or a loss of power, after so many callbacks more: between any two of its steps."""
+        if self.running(name):
+            process = self.processes[name].world.process
+            self.processes[name].world.loop.end_after(turns, lambda: self.computer.kill(process, power=power))
+
+    def kill_in_write(self, name: str, crash: Crash, chance: random.Random) -> None:
+        """End it in the middle of its next job that writes to its journal or the witness."""
+        if self.running(name):
+            process, folders = self.processes[name], self._disk(name)
+
+            def job(work: Callable[..., Any], *args: Any) -> Any:
+                return disk.run_and_wind_back(
+                    lambda: work(*args),
+                    folders,
+                    crash,
+                    chance,
+                    lambda: self.computer.kill(process.world.process, power=crash is Crash.POWER),
+                )
+
+            process.world.loop.job = job
+
+    def _disk(self, name: str) -> list[Path]:
+        return [self.layout.node(name), self.layout.witness]
+
     def hang(self, name: str) -> None:
         """SIGSTOP."""
         if self.running(name):
@@ -138,7 +166,10 @@ class SimulatedCluster:
         for process in self._all:
             if process.world is world:
                 process.hangs = False
+                # SQLite folds its log into the journal when it is closed in order; the kernel does not.
+                left = disk.image(self._disk(process.name))
                 process.close_files()
+                disk.restore(self._disk(process.name), left)
 
     # --- time
 

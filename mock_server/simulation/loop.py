@@ -8,15 +8,18 @@ killed is never run again. The same seed gives the same run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import heapq
 import itertools
+import os
 import random
+import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar, cast
 
-__all__ = ["Scheduler", "StalledError", "VirtualLoop"]
+__all__ = ["Scheduler", "StalledError", "VirtualLoop", "wall_clocks"]
 
 T = TypeVar("T")
 
@@ -59,12 +62,18 @@ def _nothing() -> None:
     pass
 
 
+def _run(work: Callable[..., T], *args: Any) -> T:
+    return work(*args)
+
+
 class Scheduler:
     """The loops, the clock, and the seed that orders everything. `now`: virtual seconds."""
 
     def __init__(self, seed: int | str) -> None:
         self.random = random.Random(seed)  # noqa: S311 - an order, no secret
         self.now = 1_000.0
+        self.wall = time.time() - self.now
+        """What a right wall clock shows at the virtual second 0."""
         self.loops: list[VirtualLoop] = []
         self._gone: list[VirtualLoop] = []
         self.count = itertools.count()
@@ -132,8 +141,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.undelivered: dict[int, Any] = {}
         self._scheduler = scheduler
+        self.skew = 0.0
+        """Seconds by which the wall clock of this process is wrong."""
+        self.slow_until = 0.0
+        """Up to then its disk is a slow one: what an executor does takes up to half a second."""
+        self.job: Callable[..., Any] = _run
+        """Runs what an executor was given; who ends the process in the middle of it is put here."""
         self._busy_until: dict[Any, float] = {}
         self._ended = False
+        self._last_turns: int | None = None
+        self._when_over: Callable[[], None] = _nothing
 
     # --- for the scheduler
 
@@ -156,8 +173,18 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._ended = True
         self._scheduler.bury(self)
 
+    def end_after(self, turns: int, end: Callable[[], None]) -> None:
+        """After so many callbacks more call `end`, in place of the next one."""
+        self._last_turns, self._when_over = turns, end
+
     def turn(self) -> None:
         """Run one callback."""
+        if self._last_turns is not None:
+            self._last_turns -= 1
+            if self._last_turns < 0:
+                self._last_turns = None
+                self._when_over()
+                return
         now = self._scheduler.now
         while self.timers and self.timers[0][0] <= now:
             self.ready.append(heapq.heappop(self.timers)[2])
@@ -243,6 +270,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             return future
         chance, key = self._scheduler.random, executor
         took = chance.uniform(0.0001, 0.003) if chance.random() < 0.97 else chance.uniform(0.003, 0.08)
+        if self._scheduler.now < self.slow_until:
+            took = chance.uniform(0.02, 0.5)
         done = max(self._scheduler.now, self._busy_until.get(key, 0.0)) + took
         self._busy_until[key] = done
         self.call_at(done, self._job, future, func, args)
@@ -251,10 +280,11 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def _job(self, future: asyncio.Future[T], func: Callable[..., T], args: Any) -> None:
         # What runs is not undone by a caller that has gone, and a kill may come before anybody hears of it.
         try:
-            result = func(*args)
+            result = self.job(func, *args)
         except Exception as error:  # noqa: BLE001 - it is the caller's
             self.call_later(0.0001, _fail, future, error)
-        else:
+            return
+        if not self._ended:  # else it was killed while it ran
             self.undelivered[id(future)] = result
             self.call_later(0.0001, self._deliver, future, result)
 
@@ -286,3 +316,20 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+@contextlib.contextmanager
+def wall_clocks(scheduler: Scheduler, chance: random.Random) -> Iterator[None]:
+    """`time.time` and `os.urandom` are those of the simulated process that asks, as long as this lasts."""
+    real, entropy = time.time, os.urandom
+
+    def now() -> float:
+        loop = asyncio._get_running_loop()
+        return scheduler.wall + scheduler.now + loop.skew if isinstance(loop, VirtualLoop) else real()
+
+    time.time = now
+    os.urandom = chance.randbytes
+    try:
+        yield
+    finally:
+        time.time, os.urandom = real, entropy

@@ -14,7 +14,10 @@ from mock_server.cluster.machine import ASGIApp
 from mock_server.cluster.problems import PORT_IN_USE, VIP_IN_USE
 from mock_server.cluster.processes import ProcessId
 from mock_server.cluster.sockets import spell
+from mock_server.cluster.world import HANDSHAKE
 from mock_server.simulation.loop import Scheduler, VirtualLoop
+from mock_server.simulation.pipe import RESET, Pipe
+from mock_server.simulation.weather import Weather
 
 __all__ = ["Answer", "Computer", "SimulatedWorld"]
 
@@ -22,63 +25,9 @@ Place = tuple[str, int]
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers in lower case, body."""
 
-RESET = "Connection reset by peer"
 REFUSED = "Connection refused"
-
-
-class Pipe(asyncio.Transport):
-    """One end of a connection between two loops. Bytes arrive later, in order, unless it was reset."""
-
-    def __init__(self, computer: Computer, owner: SimulatedWorld, link: Link) -> None:
-        super().__init__()
-        self.other: Pipe | None = None
-        self.owner = owner
-        self._computer = computer
-        self._link = link
-        self._closed = False
-        self._lost = False
-        self._due = 0.0
-
-    def made(self) -> None:
-        if not self._lost:
-            self._link.connection_made(self)
-
-    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        if not self._closed and self.other is not None:
-            self._send(self.other.arrive, bytes(data))
-
-    def close(self) -> None:
-        """After what was written has arrived, the other end sees the end."""
-        if not self._closed:
-            self._closed = True
-            if self.other is not None:
-                self._send(self.other.lose, None)
-            self.owner.loop.call_soon(self.lose, None)
-
-    def abort(self) -> None:
-        if not self._closed:
-            self._closed = True
-            if self.other is not None:
-                self._send(self.other.lose, ConnectionResetError(RESET))
-        self.owner.loop.call_soon(self.lose, None)
-
-    def is_closing(self) -> bool:
-        return self._closed
-
-    def arrive(self, data: bytes) -> None:
-        if not self._closed:
-            self._link.data_received(data)
-
-    def lose(self, error: Exception | None) -> None:
-        if not self._lost:
-            self._lost = self._closed = True
-            self.owner.pipes.pop(self, None)
-            self._link.connection_lost(error)
-
-    def _send(self, call: Callable[..., None], what: Any) -> None:
-        assert self.other is not None  # noqa: S101 - narrows the type
-        self._due = max(self._due, self._computer.scheduler.now + self._computer.between_nodes())
-        self.other.owner.loop.call_at(self._due, call, what)
+_LATEST = 6.0
+"""Seconds after which what is late, or a copy, arrives."""
 
 
 @dataclass(eq=False)
@@ -88,6 +37,8 @@ class Request:
     scope: dict[str, Any]
     body: bytes
     client: VirtualLoop
+    place: Place
+    sender: str
     answered: asyncio.Future[Answer]
     task: asyncio.Task[None] | None = None
 
@@ -225,9 +176,12 @@ class SimulatedWorld:
         self.loop = computer.scheduler.loop(f"{name} {pid}")
         self.pipes: dict[Pipe, None] = {}  # in order: a seed gives one run
         self.listeners: list[SimulatedListener] = []
+        self.clock: tuple[float, float] = (1.0, 0.0)
+        """How fast its monotonic clock goes, and what it shows at the virtual second 0."""
 
     def time(self) -> float:
-        return self.computer.scheduler.now
+        rate, begins = self.clock
+        return self.computer.scheduler.now * rate + begins
 
     def myself(self) -> ProcessId:
         return self.process
@@ -253,7 +207,10 @@ class SimulatedWorld:
         port = self.computer.ports.get((address.host, address.peer_port))
         if port is None:
             raise ConnectionRefusedError(REFUSED)
-        far = port.owner
+        far, weather = port.owner, self.computer.weather
+        if not (weather.reaches(self.name, far.name) and weather.reaches(far.name, self.name)):
+            await asyncio.sleep(HANDSHAKE)
+            raise TimeoutError
         theirs = Pipe(self.computer, far, self.computer.accepting[port]())
         ours = Pipe(self.computer, self, link)
         ours.other, theirs.other = theirs, ours
@@ -268,7 +225,7 @@ class SimulatedWorld:
 
         far.loop.call_at(self.computer.scheduler.now + self.computer.delay(), accepted)
         try:
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(HANDSHAKE):
                 await shaken
         except BaseException:
             ours.abort()
@@ -313,6 +270,7 @@ class Computer:
         self.watches: dict[ProcessId, list[SimulatedWatch]] = {}
         self.on_answer: Callable[[SimulatedWorld, Request, Answer], None] = lambda *_: None
         self.on_kill: Callable[[SimulatedWorld], None] = lambda _world: None
+        self.weather = Weather()
         self._pids = 100
         self._slow_until = 0.0
 
@@ -343,8 +301,10 @@ class Computer:
     def alive(self, process: ProcessId) -> bool:
         return process in self.running
 
-    def kill(self, process: ProcessId) -> None:
-        """SIGKILL: it runs no more, its ports are free, its connections reset, those who watch it hear it."""
+    def kill(self, process: ProcessId, *, power: bool = False) -> None:
+        """SIGKILL: it runs no more, its ports are free, its connections reset, those who watch it hear it.
+
+        `power`: by a loss of power, which takes what its kernel has not sent yet."""
         world = self.running.pop(process, None)
         if world is None:
             return
@@ -354,6 +314,7 @@ class Computer:
         for listener in world.listeners:
             listener.drop()
         for pipe in list(world.pipes):
+            pipe.vanished = power
             pipe.abort()
         for watch in self.watches.pop(process, []):
             watch.loop.call_at(self.scheduler.now + self.delay(), watch.gone, process)
@@ -369,8 +330,11 @@ class Computer:
         path: str,
         body: bytes,
         headers: dict[str, str],
+        sender: str = "clients",
     ) -> Answer:
-        """A request by a client in a loop of its own. OSError: refused, or reset before it was answered."""
+        """A request by a client in a loop of its own. OSError: refused, or reset before it was answered.
+
+        `sender`: what the weather calls the client. What is lost is never answered: it has to give up."""
         plain, _, query = path.partition("?")
         scope = {
             "type": "http",
@@ -385,21 +349,50 @@ class Computer:
             "server": place,
             "client": ("127.0.0.1", 40_000),
         }
-        request = Request(scope, body, client, client.create_future())
+        request = Request(scope, body, client, place, sender, client.create_future())
         await asyncio.sleep(self.delay())
-        port = self.ports.get(place)
+        chance, odds, seen = self.scheduler.random, self.weather.odds, self.weather.seen
+        if odds.doubled and chance.random() < odds.doubled:
+            seen["requests doubled"] += 1
+            copy = Request(dict(scope), body, client, place, sender, client.create_future())
+            copy.answered.cancel()  # nobody waits for its answer
+            client.call_later(chance.uniform(0, _LATEST), self._arrive, copy)
+        if odds.lost and chance.random() < odds.lost:
+            seen["requests lost"] += 1
+        elif odds.late and chance.random() < odds.late:
+            seen["requests late"] += 1
+            client.call_later(chance.uniform(0.5, _LATEST), self._arrive, request)
+        else:
+            self._arrive(request)
+        return await request.answered
+
+    def _arrive(self, request: Request) -> None:
+        """A request is where its address is served, or nowhere."""
+        port = self.ports.get(request.place)
         if port is None:
-            raise ConnectionRefusedError(REFUSED)
-        if port.listener is None:
+            if not request.answered.done():
+                request.answered.set_exception(ConnectionRefusedError(REFUSED))
+        elif not self.weather.reaches(request.sender, port.owner.name):
+            self.weather.seen["requests into a partition"] += 1
+        elif port.listener is None:
             port.queue.append(request)
         else:
             port.owner.loop.call_soon(port.listener.take, request)
-        return await request.answered
 
     def answer(self, world: SimulatedWorld, request: Request, answer: Answer) -> None:
         """An answer leaves a process."""
         self.on_answer(world, request, answer)
-        request.client.call_at(self.scheduler.now + self.delay(), _answered, request.answered, answer)
+        chance, odds, weather = self.scheduler.random, self.weather.odds, self.weather
+        if not weather.reaches(world.name, request.sender):
+            weather.seen["answers into a partition"] += 1
+        elif odds.lost and chance.random() < odds.lost:
+            weather.seen["answers lost"] += 1
+        elif odds.late and chance.random() < odds.late:
+            weather.seen["answers late"] += 1
+            late = self.scheduler.now + chance.uniform(0.5, _LATEST)
+            request.client.call_at(late, _answered, request.answered, answer)
+        else:
+            request.client.call_at(self.scheduler.now + self.delay(), _answered, request.answered, answer)
 
     def reset(self, request: Request) -> None:
         """The client finds its connection reset, unless the answer is on its way already."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
+import random
 from pathlib import Path
 from typing import Any, cast
 
 from mock_server.cluster.config import NODES, peer_of
-from mock_server.cluster.machine import ServiceFactory
+from mock_server.cluster.machine import NodeContext, ServiceFactory
 from mock_server.cluster.roles import ACTIVE_STATES, Event, State
 from mock_server.cssm.port import LocalCssm
 from mock_server.cssm.service import CssmService
 from mock_server.service import LicensingService
 from mock_server.simulation.cluster import SimulatedCluster
+from mock_server.simulation.loop import VirtualLoop
 from mock_server.simulation.network import Answer, SimulatedWorld
 from smartlic_client.device import DeviceFolder
 from smartlic_client.device_async import AsyncDevice
@@ -27,23 +28,39 @@ from smartlic_client.transport.errors import problem_for
 from smartlic_client.transport.urls import Destination
 from tests.simulation.fleet import DNA, Fleet, content
 
-_READ_TIMEOUT = 10.0
+
+class Violation(AssertionError):
+    """What must always hold has not held. `rule`: its name."""
+
+    def __init__(self, rule: str, text: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+
+    @classmethod
+    def unless(cls, holds: object, rule: str, text: str) -> None:
+        if not holds:
+            raise cls(rule, text)
 
 
 class SimulatedTransport:
-    """`smartlic_client.transport.aio.AsyncTransport` without sockets and TLS."""
+    """`smartlic_client.transport.aio.AsyncTransport` without sockets and TLS. `loop`: the device's."""
 
-    def __init__(self, cluster: SimulatedCluster) -> None:
+    def __init__(
+        self, cluster: SimulatedCluster, loop: VirtualLoop, sender: str = "clients", timeout: float = 10.0
+    ) -> None:
         self._cluster = cluster
+        self._loop = loop
+        self._sender = sender
+        self._timeout = timeout
 
     async def post(self, destination: Destination, body: bytes, content_type: str) -> HttpAnswer:
         cluster = self._cluster
         headers = {**HEADER, "content-type": content_type, "content-length": str(len(body))}
         place = destination.host.text, destination.port
         try:
-            async with asyncio.timeout(_READ_TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 status, header, answer = await cluster.computer.request(
-                    cluster.clients, place, "POST", destination.path, body, headers
+                    self._loop, place, "POST", destination.path, body, headers, self._sender
                 )
         except (OSError, TimeoutError) as error:
             raise problem_for(error, destination) from error
@@ -60,15 +77,16 @@ class Environment:
 
     new_key = staticmethod(signing.new_key)
 
-    def __init__(self, cluster: SimulatedCluster) -> None:
+    def __init__(self, cluster: SimulatedCluster, chance: random.Random | None = None) -> None:
         self._scheduler = cluster.scheduler
-        self._began = time.time() - cluster.scheduler.now
+        self._chance = chance or cluster.scheduler.random
+        self.skew = 0.0
 
     def now(self) -> float:
-        return self._began + self._scheduler.now
+        return self._scheduler.wall + self._scheduler.now + self.skew
 
     def random(self, count: int, /) -> bytes:
-        return self._scheduler.random.randbytes(count)
+        return self._chance.randbytes(count)
 
 
 class _Failures(logging.Handler):
@@ -86,12 +104,15 @@ class _Failures(logging.Handler):
 class SimulatedStand:
     """What a sequence acts on. All methods return when virtual time has passed, or at once."""
 
+    whole_within, done_within = 300.0, 300.0
+    """Virtual seconds after which both must be one cluster again, and every device done."""
+
     def __init__(self, folder: Path, seed: int | str) -> None:
         self._failures = _Failures()
         logging.getLogger("mock_server").addHandler(self._failures)
-        cssm = LocalCssm(CssmService(None))
-        factory = cast(ServiceFactory, lambda context: LicensingService(context, cssm.port))
+        factory = cast(ServiceFactory, self._service)
         self.cluster = cluster = SimulatedCluster(folder / "cluster", seed=seed, factory=factory)
+        self._prepare(folder)
         self._epoch = 0
         self._active = "primary"
         self._orders: set[asyncio.Task[Any]] = set()
@@ -107,16 +128,24 @@ class SimulatedStand:
             raise
         vip = cluster.config.vip
         url = f"https://{vip.host}:{vip.device_port}/Transportgateway/services/DeviceRequestHandler"
-        self.fleet = Fleet(
-            folder / "devices", url, anchors, self.token, self._open_device, cluster.scheduler.random
-        )
+        self.fleet: Any = self._fleet(folder / "devices", url, anchors)
+
+    def _prepare(self, _folder: Path) -> None:
+        """Before the cluster starts."""
+        self._cssm = LocalCssm(CssmService(None))
+
+    def _service(self, context: NodeContext) -> LicensingService:
+        return LicensingService(context, self._cssm.port)
+
+    def _fleet(self, folder: Path, url: str, anchors: bytes) -> Any:
+        return Fleet(folder, url, anchors, self.token, self._open_device, self.cluster.scheduler.random)
 
     def close(self) -> None:
         self.cluster.__exit__(None, None, None)
         logging.getLogger("mock_server").removeHandler(self._failures)
 
     async def _open_device(self, folder: Path) -> AsyncDevice:
-        transport = cast(Any, SimulatedTransport(self.cluster))
+        transport = cast(Any, SimulatedTransport(self.cluster, self.cluster.clients))
         return AsyncDevice(
             DeviceFolder.open(folder, 0.0), Environment(self.cluster), lambda _anchors, _proxy: transport
         )
@@ -202,28 +231,38 @@ class SimulatedStand:
             and process.node.ledger is not None
             and process.node.ledger.may_answer()
         ]
-        assert not others, f"{world.name} answers while {others} may answer as well"
+        Violation.unless(not others, "one Active", f"{world.name} answers while {others} may answer as well")
         epoch = node.ledger.epoch if node.ledger is not None else 0
-        assert epoch >= self._epoch, f"{world.name} answers in epoch {epoch} after one of {self._epoch}"
+        later = f"{world.name} answers in epoch {epoch} after one of {self._epoch}"
+        Violation.unless(epoch >= self._epoch, "one Active", later)
         self._epoch = epoch
 
     def check(self) -> None:
         """After every step."""
         for error in [*self.cluster.scheduler.failures, *self.fleet.failures]:
             raise error
-        assert not self._failures.found, self._failures.found
+        Violation.unless(not self._failures.found, "no failure of a node", "\n".join(self._failures.found))
         active = self.cluster.active()
-        if active is None:
-            return
-        state = cast(Any, self.cluster.node(active).service.machine).state
+        if active is not None:
+            self._check_active(active)
+
+    def _check_active(self, active: str) -> None:
+        """Whoever serves has what was acknowledged."""
+        state, told, unless = self.state(active), self.fleet.told, Violation.unless
         missing = set(self.fleet.present()) - set(state.instances)
-        assert not missing, f"acknowledged registrations that {active} does not have: {missing}"
-        for piid, count in self.fleet.told.counts.items():
-            if piid not in self.fleet.told.leaving:
+        unless(not missing, "told", f"acknowledged registrations that {active} does not have: {missing}")
+        for piid, count in told.counts.items():
+            if piid not in told.leaving:
                 has = sum(state.instances[piid].usage.values())
-                assert has == count, f"{piid} was told that {count} are counted, {active} has {has}"
+                unless(has == count, "told", f"{piid} was told that {count} are counted, {active} has {has}")
         used = next(token.used for token in state.tokens.values() if token.token_id == self.token_id)
-        assert len(self.fleet.told.registered) <= used <= self.fleet.begun
+        begun = self.fleet.begun
+        text = f"{used} token uses, {len(told.registered)} devices were told, {begun} have tried"
+        unless(len(told.registered) <= used <= begun, "token uses", text)
+
+    def state(self, name: str) -> Any:
+        """What a node has in memory."""
+        return cast(Any, self.cluster.node(name).service.machine).state
 
     def heal(self) -> None:
         """All is well again: both run and are one cluster, and every device has been told."""
@@ -235,19 +274,26 @@ class SimulatedStand:
             self._drill(name, "disk-ok")
 
         def whole() -> bool:
+            for error in self.fleet.failures:
+                raise error
             for name in NODES:
                 if not cluster.running(name) or cluster.node(name).state is State.STOPPED:
                     self._start(name)
             return cluster.whole() and not self.fleet.busy
 
-        until = cluster.scheduler.now + 300.0
-        while not whole() and cluster.scheduler.now < until:
+        began, was_whole = cluster.scheduler.now, False
+        while not whole():
+            was_whole = was_whole or cluster.whole()
+            passed = cluster.scheduler.now - began
+            if passed > (self.done_within if was_whole else self.whole_within):
+                break
             cluster.sleep(0.02)
         if not whole():
             reasons = {name: cluster.node(name).reason for name in NODES if cluster.running(name)}
-            raise AssertionError(
+            raise Violation(
+                "whole again",
                 f"not whole again: {cluster.states()}, {reasons}, {cluster.problems()}, "
-                f"{self.fleet.busy} devices not told"
+                f"{self.fleet.busy} devices not told",
             )
 
     def finish(self) -> None:
@@ -261,8 +307,8 @@ class SimulatedStand:
         cluster.run(lambda: cluster.node("primary").index == cluster.node("secondary").index, 10.0)
         machines = [cast(Any, cluster.node(name).service.machine) for name in NODES]
         copies = [content(cluster.layout.journal(name)) for name in NODES]
-        assert copies[0] == copies[1], "the two copies differ"
+        Violation.unless(copies[0] == copies[1], "equal copies", "the two copies differ")
         for kind, key, body in copies[0][1]:
-            for machine in machines:
-                assert machine.row(kind, key) == body, f"memory and disk differ in {kind} {key}"
+            same = all(machine.row(kind, key) == body for machine in machines)
+            Violation.unless(same, "equal copies", f"memory and disk differ in {kind} {key}")
         assert len([name for name in NODES if cluster.node(name).state in ACTIVE_STATES]) == 1
