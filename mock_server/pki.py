@@ -111,17 +111,12 @@ class Issuer:
         self, subject: x509.Name, key: signing.PublicKey, purpose: Purpose, now: datetime.datetime
     ) -> x509.CertificateBuilder:
         return (
-            x509.CertificateBuilder()
+            _begun(self.certificate, purpose)
             .subject_name(subject)
-            .issuer_name(_subject(self.certificate))
             .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - _SLACK)
             .not_valid_after(now + datetime.timedelta(days=purpose.days))
-            .add_extension(_LEAF, critical=True)
-            .add_extension(_SIGNS, critical=True)
-            .add_extension(x509.ExtendedKeyUsage([purpose.usage]), critical=False)
-            .add_extension(_key_identifier(self.certificate), critical=False)
         )
 
 
@@ -148,13 +143,21 @@ _SIGNS = _key_usage(signs=True, certifies=False)
 
 
 @lru_cache(maxsize=16)
-def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
+def _begun(issuer: x509.Certificate, purpose: Purpose) -> x509.CertificateBuilder:
+    """What all leaves of an issuer for a purpose have in common. A builder is never changed itself."""
+    return (
+        x509.CertificateBuilder()
+        .issuer_name(issuer.subject)
+        .add_extension(_LEAF, critical=True)
+        .add_extension(_SIGNS, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose.usage]), critical=False)
+        .add_extension(_key_identifier(issuer), critical=False)
+    )
 
 
 @lru_cache(maxsize=16)
-def _subject(issuer: x509.Certificate) -> x509.Name:
-    return issuer.subject
+def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
 
 
 def _name(common_name: str) -> x509.Name:

@@ -149,6 +149,8 @@ class DeviceEndpoint:
 def _account_of(scope: Scope) -> str | None:
     """The local account that a CSLU URL names; None for any other URL. Read from what was sent: an account
     may have a per cent sign or a slash in its name."""
+    if not scope["path"].startswith(CSLU_PATH):
+        return None
     path = raw_path(scope).rstrip("/")
     if not path.startswith(CSLU_PATH) or not path.endswith(_TENANT):
         return None

@@ -5,7 +5,6 @@ XML from outside is read by lxml without entities, DTDs and network; a document 
 
 from __future__ import annotations
 
-import base64
 import binascii
 import datetime
 from functools import lru_cache
@@ -28,24 +27,24 @@ _BLOCK = "http://www.cisco.com/2004/01/aml-block"
 _ATTACHMENT = f"{{{_BLOCK}}}Attachment"
 _NAME, _DATA = f"{{{_BLOCK}}}Name", f"{{{_BLOCK}}}Data"
 
-_TEMPLATE = """<?xml version="1.0" encoding="UTF-8"?>
-<soap-env:Envelope xmlns:soap-env="{soap}">
+_TEMPLATE: Final = f"""<?xml version="1.0" encoding="UTF-8"?>
+<soap-env:Envelope xmlns:soap-env="{_SOAP}">
 <soap-env:Header>
-<aml-session:Session xmlns:aml-session="{session}" soap-env:mustUnderstand="true">
-<aml-session:To>{to}</aml-session:To>
-<aml-session:Path><aml-session:Via>{via}</aml-session:Via></aml-session:Path>
-<aml-session:From>{sender}</aml-session:From>
-<aml-session:MessageId>{message_id}</aml-session:MessageId>
+<aml-session:Session xmlns:aml-session="{_SESSION}" soap-env:mustUnderstand="true">
+<aml-session:To>%b</aml-session:To>
+<aml-session:Path><aml-session:Via>%b</aml-session:Via></aml-session:Path>
+<aml-session:From>%b</aml-session:From>
+<aml-session:MessageId>%b</aml-session:MessageId>
 </aml-session:Session>
 </soap-env:Header>
 <soap-env:Body>
-<aml-block:Block xmlns:aml-block="{block}">
+<aml-block:Block xmlns:aml-block="{_BLOCK}">
 <aml-block:Header>
-<aml-block:Type>{type}</aml-block:Type>
-<aml-block:CreationDate>{created}</aml-block:CreationDate>
-<aml-block:Builder><aml-block:Name>{builder}</aml-block:Name>\
+<aml-block:Type>{_BLOCK}/smart_licensing</aml-block:Type>
+<aml-block:CreationDate>%b</aml-block:CreationDate>
+<aml-block:Builder><aml-block:Name>%b</aml-block:Name>\
 <aml-block:Version>5.0</aml-block:Version></aml-block:Builder>
-<aml-block:BlockGroup><aml-block:GroupId>{group}</aml-block:GroupId>\
+<aml-block:BlockGroup><aml-block:GroupId>%b</aml-block:GroupId>\
 <aml-block:Number>0</aml-block:Number><aml-block:IsLast>true</aml-block:IsLast>\
 <aml-block:IsPrimary>true</aml-block:IsPrimary><aml-block:WaitForPrimary>false</aml-block:WaitForPrimary>\
 </aml-block:BlockGroup>
@@ -54,14 +53,14 @@ _TEMPLATE = """<?xml version="1.0" encoding="UTF-8"?>
 <aml-block:Content/>
 <aml-block:Attachments>
 <aml-block:Attachment type="inline">
-<aml-block:Name>{attachment}</aml-block:Name>
-<aml-block:Data encoding="base64">{data}</aml-block:Data>
+<aml-block:Name>{ATTACHMENT}</aml-block:Name>
+<aml-block:Data encoding="base64">%b</aml-block:Data>
 </aml-block:Attachment>
 </aml-block:Attachments>
 </aml-block:Block>
 </soap-env:Body>
 </soap-env:Envelope>
-"""
+""".encode()
 
 
 def wrap(message: bytes, *, serial: str, now: float, number: int, to: str, sender: str) -> bytes:
@@ -70,23 +69,15 @@ def wrap(message: bytes, *, serial: str, now: float, number: int, to: str, sende
     `serial` identifies the sender, `number` counts its messages; MessageId is `M<n>:<serial>:<hex time>`.
     """
     stamp = f"{serial}:{int(now):08X}"
-    created = datetime.datetime.fromtimestamp(int(now), datetime.UTC).strftime("%Y-%m-%d %H:%M:%S GMT+00:00")
-    text = _TEMPLATE.format(
-        soap=_SOAP,
-        session=_SESSION,
-        block=_BLOCK,
-        to=escape(to),
-        via=escape(to),
-        sender=escape(sender),
-        message_id=escape(f"M{number}:{stamp}"),
-        type=escape(f"{_BLOCK}/smart_licensing"),
-        created=created,
-        builder=escape(sender),
-        group=escape(f"G{number}:{stamp}"),
-        attachment=ATTACHMENT,
-        data=base64.b64encode(message).decode(),
-    )
-    return text.encode()
+    where, who = escape(to).encode(), escape(sender).encode()
+    ours, group = escape(f"M{number}:{stamp}").encode(), escape(f"G{number}:{stamp}").encode()
+    data = binascii.b2a_base64(message, newline=False)
+    return _TEMPLATE % (where, where, who, ours, _created(int(now)), who, group, data)
+
+
+@lru_cache(maxsize=4)
+def _created(now: int) -> bytes:
+    return datetime.datetime.fromtimestamp(now, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S GMT+00:00").encode()
 
 
 @lru_cache(maxsize=1)

@@ -101,8 +101,14 @@ def decode_request(raw: bytes) -> SignedRequest:
 
 
 def _request_data(text: str) -> Request | UnknownRequest:
-    unknown = _unknown_data.decode(text)
-    return unknown if unknown.request_type not in _KNOWN else _known_data.decode(text)
+    try:
+        known: Request = _known_data.decode(text)
+    except msgspec.ValidationError:
+        unknown = _unknown_data.decode(text)
+        if unknown.request_type in _KNOWN:
+            raise
+        return unknown
+    return known
 
 
 def encode_answer(
