@@ -22,7 +22,7 @@ import filelock
 import msgspec
 
 from smartlic_client.errors import BusyError, CallerError, SmartlicError, problem
-from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.record import Record, contradiction
 
 __all__ = ["FleetLock", "FleetStore", "Row"]
 
@@ -151,7 +151,10 @@ class FleetStore:
                 return None
             *head, record = found[0]
             name, started, due = msgspec.convert(head, tuple[str, float, float | None])
-            return Row(name, started, due, msgspec.msgpack.decode(record, type=Record))
+            row = Row(name, started, due, msgspec.msgpack.decode(record, type=Record))
+        if why := contradiction(row.record):
+            raise FLEET_UNUSABLE(path=str(self.path), why=f"the record of {name} is none: {why}")
+        return row
 
     def known(self) -> Iterator[tuple[str, str, str, bool]]:
         """Name, both states, and whether it is settled, of all devices that were begun."""

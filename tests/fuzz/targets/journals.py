@@ -104,8 +104,13 @@ def seeds() -> Iterator[bytes]:
 # ---- changes ----------------------------------------------------------------------------------------------
 def prepare_changes() -> Read:
     def read(data: bytes) -> None:
+        """In MessagePack, or, which changes better, in JSON."""
         try:
-            payload = msgspec.msgpack.encode(msgspec.json.decode(data[1:])) if data[:1] == b"\0" else data[1:]
+            if data[:1] == b"\0":
+                change = msgspec.json.decode(data[1:], type=events.Change)
+                payload = events.encode(change)
+            else:
+                payload = data[1:]
         except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
             return
         try:
@@ -114,7 +119,7 @@ def prepare_changes() -> Read:
             return
         for event in change.events:
             assert isinstance(describe(event), str)
-        again = events.encode(change)  # compared as bytes: no time that is no number equals itself
+        again = events.encode(change)  # as bytes: a time that is no number does not equal itself
         assert events.encode(events.decode(again)) == again
 
     return read
@@ -123,7 +128,7 @@ def prepare_changes() -> Read:
 def change_seeds() -> Iterator[bytes]:
     for payload in happened()[0]:
         yield b"\1" + payload
-        yield b"\0" + json.dumps(msgspec.msgpack.decode(payload), default=lambda raw: raw.hex()).encode()
+        yield b"\0" + msgspec.json.encode(events.decode(payload))
 
 
 TARGETS = (

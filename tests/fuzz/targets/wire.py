@@ -23,7 +23,9 @@ def prepare() -> Read:
                 found += frames.feed(stream[at : at + step])
         except FrameError:
             return
-        assert Frames().feed(b"".join(wire.encode(one) for one in found)) == found
+        # As bytes: a time that is no number does not equal itself.
+        again = b"".join(wire.encode(one) for one in found)
+        assert b"".join(wire.encode(one) for one in Frames().feed(again)) == again
 
     return read
 

@@ -14,6 +14,7 @@ from smartlic_client.errors import SmartlicError
 from smartlic_client.fleet.store import FleetLock, FleetStore, Row
 from smartlic_client.protocol.identity import Udi
 from smartlic_client.protocol.record import Record
+from smartlic_client.protocol.states import Registration
 
 SOFTWARE = "regid.2017-05.com.cisco.C9300,v1_727af1d9-6c39-4444-b301-863f81445b72"
 
@@ -125,6 +126,21 @@ def test_a_file_that_was_changed_is_refused(path: Path, damage: str) -> None:
     with pytest.raises(SmartlicError) as caught, FleetStore(path) as store:
         store.load("a")
     assert caught.value.code in ("fleet-unusable", "fleet-version")
+
+
+def test_a_record_that_contradicts_itself_is_refused(path: Path) -> None:
+    """A device that registers and has no message in flight: no step of a table would fit it."""
+    wrong = row("a")
+    wrong.record.registration = Registration.IN_PROGRESS
+
+    async def fill() -> None:
+        with FleetStore(path) as store:
+            await store.save(wrong)
+
+    asyncio.run(fill())
+    with pytest.raises(SmartlicError, match="registers") as caught, FleetStore(path) as store:
+        store.load("a")
+    assert caught.value.code == "fleet-unusable"
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a file system of its own limits")
