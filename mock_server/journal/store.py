@@ -113,7 +113,7 @@ class Journal:
         checksum = self.checksum_at(idx)
         if checksum is None:
             raise self._damaged(f"change {idx} is missing")
-        self._tip.write(Head(idx, checksum))
+        self._tip.write(Head(idx, checksum), sync=True)
         machine.reset()
         touched: dict[tuple[str, str], None] = {}
         with self._transaction() as db:

@@ -4,7 +4,8 @@ The rows of changes are a chain and show it themselves. An aggregate has a check
 of all of them is kept in the same transaction. The tip is the last row that was committed, in a small file
 of its own: a write-ahead log that was removed or cut leaves an older state that is whole, and only the tip
 knows that there was more. It is written after the commit and not forced to the disk: after a loss of power
-it may be older than the journal, and is never newer.
+it may be older than the journal, and is never newer. Only before a cut it is forced: it must not name a row
+that is gone.
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ class Tip:
             return EMPTY
         return Head(int.from_bytes(data[:8], "big"), data[8:40])
 
-    def write(self, head: Head) -> None:
-        """Note a row. What cannot be written is a weaker check and no failure: the change is safe already."""
+    def write(self, head: Head, *, sync: bool = False) -> None:
+        """Note a row. What cannot be written is a weaker check and no failure: the change is safe already.
+
+        `sync`: force it to the disk, where an older note would name what is about to be cut."""
         data = head.idx.to_bytes(8, "big") + head.checksum
         try:
             if self._descriptor is None:
                 self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             os.pwrite(self._descriptor, data + _proof(data), 0)
+            if sync:
+                os.fsync(self._descriptor)
         except OSError as error:
             log.warning("the tip of the journal cannot be written: %s", error)
 

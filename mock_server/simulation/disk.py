@@ -147,10 +147,10 @@ def run_and_wind_back(
 
 
 def _left(moments: list[Image], synced: Image, crash: Crash, chance: random.Random) -> Image:
-    at = chance.randrange(len(moments) - (crash is not Crash.KILL))
-    if crash is Crash.KILL:
-        return moments[at]
-    left = _torn(moments[at], moments[at + 1], chance)
+    at = chance.randrange(len(moments))
+    left = dict(moments[at])
+    if crash is not Crash.KILL and at + 1 < len(moments):
+        left = _torn(left, moments[at + 1], chance)
     if crash is Crash.POWER:
         for path in left:
             if path.name.endswith("-tip") and path in synced:

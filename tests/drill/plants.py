@@ -120,7 +120,7 @@ def writes_a_change_in_two_transactions(patch: pytest.MonkeyPatch) -> None:
     def apart(self: Journal, rows: Sequence[Row], aggregates: Iterable[Aggregate]) -> None:
         append(self, rows, [])
         tip = self._tip.write
-        self._tip.write = lambda head: None  # type: ignore[method-assign]  # noqa: ARG005
+        self._tip.write = _unnoted  # type: ignore[method-assign]
         insert, self._transaction = self._transaction, _without_rows(self)  # type: ignore[method-assign]
         try:
             append(self, rows, aggregates)
@@ -129,6 +129,10 @@ def writes_a_change_in_two_transactions(patch: pytest.MonkeyPatch) -> None:
             self._transaction = insert  # type: ignore[method-assign]
 
     patch.setattr(Journal, "append", apart)
+
+
+def _unnoted(head: Head, *, sync: bool = False) -> None:  # noqa: ARG001
+    pass
 
 
 def _without_rows(journal: Journal) -> Callable[[], Any]:
