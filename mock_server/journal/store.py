@@ -15,16 +15,14 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 from mock_server.errors import SmartlicError
 from mock_server.files import sync_folder
 from mock_server.journal.machine import Machine
 from mock_server.journal.problems import FOLDER_VERSION, JOURNAL_DAMAGED, JOURNAL_NOT_WRITABLE
-from mock_server.journal.rows import EMPTY, GENESIS, Head, Row
-from mock_server.journal.rows import chain as chained
-from mock_server.journal.statements import chunks, put_all
+from mock_server.journal.rows import EMPTY, GENESIS, Head, Row, chain
+from mock_server.journal.statements import checksums, put_all
 from mock_server.journal.sums import SUM_MASK, Tip, body_sum, key_sum
 
 FORMAT = 2
@@ -87,7 +85,7 @@ class Journal:
         ]
         gone = [name for name, body in bodies.items() if body is None]
         with self._transaction() as db:
-            total = self._sum - self._sum_of(bodies) + sum(row[3] for row in written)
+            total = self._sum - checksums(db, bodies) + sum(row[3] for row in written)
             changes = [
                 (row.idx, row.epoch, row.payload, row.checksum, " ".join(sorted(row.keys))) for row in rows
             ]
@@ -264,28 +262,12 @@ class Journal:
             idx += 1
             if found != idx:
                 raise self._damaged(f"change {idx} is missing")
-            expected = chained(expected, epoch, idx, payload)
+            expected = chain(expected, epoch, idx, payload)
             if expected != checksum:
                 raise self._damaged(f"change {idx} was altered")
             if names != " ".join(keys.get(idx, ())):
                 raise self._damaged(f"the keys of change {idx} are others")
         return Head(idx, expected)
-
-    def _sum_of(self, names: Iterable[tuple[str, str]]) -> int:
-        """The checksums of these aggregates as they are in the file, added up.
-
-        Many at a time, as one text: SQLite's own sum ends at 63 bits."""
-        total = 0
-        for together in chunks(list(names)):
-            named = ", ".join(["(?, ?)"] * len(together))
-            # In this order each is looked up by its key; SQLite's own choice may be a scan of the table.
-            query = (
-                f"SELECT group_concat(checksum) FROM (VALUES {named}) AS named "  # noqa: S608
-                "CROSS JOIN aggregate ON kind = named.column1 AND key = named.column2"
-            )
-            ((found,),) = self._writer.execute(query, list(chain.from_iterable(together))).fetchall()
-            total += sum(map(int, found.split(","))) if found is not None else 0
-        return total
 
     def _sum_of_all(self) -> int:
         found = self._writer.execute("SELECT checksum FROM aggregate")
