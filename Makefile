@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A cluster is three processes, and each would compile the whole package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check wheel judges screenshots bench drill drill-bugs drill-memory drill-real fuzz docs clean
+.PHONY: help demo test check wheel judges screenshots bench bench-peers drill drill-bugs drill-memory drill-real fuzz docs clean
 
 help:
 	@echo "make demo        play scenario B on a real two-server cluster, and check each step (SCENARIO=A, C, all)"
@@ -19,6 +19,7 @@ help:
 	@echo "make judges      outside tools that judge what we make (may install packages)"
 	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
 	@echo "make bench       speed, each figure beside its limit or a peer of the same run; a page in build"
+	@echo "make bench-peers speed beside WireMock, mountebank, moto (installs them where it may)"
 	@echo "make drill       faults from seeds on a simulated cluster (SECONDS=60, WORKERS=, SEED=: one again)"
 	@echo "make drill-bugs  bugs on purpose, each of which the seeds have to find"
 	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"
@@ -77,6 +78,11 @@ screenshots: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@mkdir -p build
 	@$(BIN)/python -m benchmarks --json build/bench.json --html build/bench.html
+
+bench-peers: $(VENV)/.dev
+	@mkdir -p build
+	@benchmarks/install-peers
+	@$(BIN)/python -m benchmarks peers --json build/bench-peers.json --html build/bench-peers.html
 
 drill-memory: $(VENV)/.dev
 	@echo "A fleet at a steady rate against a cluster, for $(or $(MINUTES),60) minutes"

@@ -30,7 +30,7 @@ PARTS = (
     "simulated_year",
     "pages",
 )
-ON_DEMAND: tuple[str, ...] = ()
+ON_DEMAND = ("peers",)
 """Run where they are named."""
 
 
