@@ -131,7 +131,7 @@ def writes_a_change_in_two_transactions(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Journal, "append", apart)
 
 
-def _unnoted(head: Head, *, sync: bool = False) -> None:  # noqa: ARG001
+def _unnoted(head: Head, *, sync: bool = False) -> None:
     pass
 
 
