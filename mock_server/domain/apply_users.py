@@ -25,6 +25,13 @@ def _password_changed(state: State, event: events.PasswordChanged, at: float, to
     _end_access(state, event.name, touched)
 
 
+def _signed_out(state: State, event: events.SignedOut, _at: float, touched: Touched) -> None:
+    user = state.users[event.name]
+    kept = {session: until for session, until in user.ended.items() if until > event.now}
+    user.ended = {**kept, event.session: event.until}
+    touched.add(("user", event.name))
+
+
 def _user_removed(state: State, event: events.UserRemoved, _at: float, touched: Touched) -> None:
     del state.users[event.name]
     touched.add(("user", event.name))
@@ -39,4 +46,5 @@ APPLY: Final[dict[type[Any], Callable[[State, Any, float, Touched], None]]] = {
     events.UserCreated: _user_created,
     events.PasswordChanged: _password_changed,
     events.UserRemoved: _user_removed,
+    events.SignedOut: _signed_out,
 }

@@ -294,6 +294,15 @@ class PasswordChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     password: PasswordHash
 
 
+class SignedOut(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`session`: its digest. `now`, `until`: Unix seconds of the real clock; by `until` its age ends it."""
+
+    name: str
+    session: str
+    now: float
+    until: float
+
+
 class UserRemoved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     name: str
 
@@ -337,6 +346,7 @@ Event = (
     | UserCreated
     | PasswordChanged
     | UserRemoved
+    | SignedOut
 )
 
 

@@ -279,6 +279,8 @@ class User(msgspec.Struct, kw_only=True):
     created_by: str = ""
     changed_at: float | None = None
     """When the password was changed last."""
+    ended: dict[str, float] = {}
+    """Sessions that were signed out: digest of each, and when it would have ended by its age."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,18 @@ from mock_server.domain import accounts, events
 from mock_server.domain.state import PasswordHash, State, User, UserRole
 from mock_server.errors import CallerError, problem
 
-__all__ = ["FIRST", "add", "change_password", "generated", "hashed", "remove", "stamp", "user_of", "verified"]
+__all__ = [
+    "FIRST",
+    "add",
+    "change_password",
+    "generated",
+    "hashed",
+    "remove",
+    "sign_out",
+    "stamp",
+    "user_of",
+    "verified",
+]
 
 FIRST: Final = "admin"
 """The administrator that a new server has."""
@@ -118,6 +129,14 @@ def add(
 def change_password(state: State, name: str, password: PasswordHash) -> list[events.Event]:
     """`password`: by `hashed`. The user's sessions end with it."""
     return [events.PasswordChanged(name=user_of(state, name).name, password=password)]
+
+
+def sign_out(state: State, name: str, session: str, *, now: float, until: float) -> list[events.Event]:
+    """A session, by its digest, is nobody's from now on. Times are of the real clock."""
+    user = state.users.get(name)
+    if user is None or session in user.ended:
+        return []
+    return [events.SignedOut(name=name, session=session, now=now, until=until)]
 
 
 def remove(state: State, name: str) -> list[events.Event]:

@@ -89,6 +89,8 @@ def describe(event: events.Event) -> str:
             return f"User {user.name} created as {user.role}"
         case events.PasswordChanged(name=name):
             return f"Password of user {name} changed"
+        case events.SignedOut(name=name):
+            return f"User {name} signed out"
         case events.UserRemoved(name=name):
             return f"User {name} removed"
         case events.InstanceGone(tombstone=tombstone, why=why, name=name):

@@ -1,7 +1,8 @@
 """Sessions: a signed cookie, whose key is in the key store of both servers, so that it survives a failover.
 
 The cookie names the user and a stamp of the password's hash: it ends when the user is removed or the password
-changes. Nothing is kept here. Each form carries a token that only this session's pages know (CSRF).
+changes, and by signing out, which is kept with the user. Each form carries a token that only this session's
+pages know (CSRF).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from mock_server.domain import users
 from mock_server.domain.state import State, User
 
-__all__ = ["KEY", "Session", "Sessions"]
+__all__ = ["KEY", "LONGEST", "Session", "Sessions", "digest"]
 
 KEY: Final = "page-sessions"
 """The name of the key in the key store."""
@@ -35,6 +36,11 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     began: int
     seen: int
     nonce: str
+
+
+def digest(session: Session) -> str:
+    """What is kept of a session that was signed out; it stays the same when the cookie is renewed."""
+    return hashlib.sha256(f"session\x1f{session.nonce}".encode()).hexdigest()[:32]
 
 
 class Sessions:
@@ -74,7 +80,7 @@ class Sessions:
         """Who is signed in; None once the user is gone or has another password."""
         user = state.users.get(session.user) if session.user else None
         same = user is not None and hmac.compare_digest(users.stamp(user), session.stamp)
-        return user if same else None
+        return user if same and user is not None and digest(session) not in user.ended else None
 
     def renewed(self, session: Session, now: float) -> Session | None:
         """The session of a user who is still there; None where the cookie is young enough."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from mock_server import pki
 from mock_server.domain import users
+from mock_server.pages import sessions
 from mock_server.pages.forms import is_local, read_form
 from mock_server.pages.visit import Visit
 
@@ -64,5 +65,12 @@ async def sign_in(visit: Visit) -> Response:
 
 async def sign_out(visit: Visit) -> Response:
     await read_form(visit)
-    visit.new_session = visit.site.sessions.anonymous(time.time())
+    session, now = visit.session, time.time()
+    if visit.user is not None:
+        until = session.began + sessions.LONGEST
+        ended = users.sign_out(
+            visit.state, session.user, sessions.digest(session), now=now, until=float(until)
+        )
+        await visit.serving.commit(session.user, ended)
+    visit.new_session = visit.site.sessions.anonymous(now)
     return visit.go("/sign-in")

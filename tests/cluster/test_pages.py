@@ -171,8 +171,17 @@ def test_a_session_ends_with_its_user(ssm: Cluster, guest: Browser) -> None:
     ssm.ask("user.remove", name="anna")
     assert "/sign-in" in guest.get("/licensing").url
     guest.sign_in(ssm.admin_password)
+    copied = guest.session.cookies.get_dict()
+
+    def goes_with_a_copy() -> str:
+        where = f"{guest.base}/licensing"
+        page = requests.get(where, cookies=copied, verify=guest._anchor, timeout=10)
+        return page.url.partition(guest.base)[2]
+
+    assert goes_with_a_copy() == "/licensing"
     guest.submit("/sign-out")
     assert "/sign-in" in guest.get("/licensing").url
+    assert "/sign-in" in goes_with_a_copy()
 
 
 # ---- what the pages show ----------------------------------------------------------------------------------

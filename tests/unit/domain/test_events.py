@@ -306,6 +306,9 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     events.UserCreated: st.builds(events.UserCreated, user=users),
     events.PasswordChanged: st.builds(events.PasswordChanged, name=texts, password=passwords),
     events.UserRemoved: st.builds(events.UserRemoved, name=texts),
+    events.SignedOut: st.builds(
+        events.SignedOut, name=texts, session=texts, now=st.floats(0, 2e9), until=st.floats(0, 2e9)
+    ),
     events.InstanceTransferred: st.builds(
         events.InstanceTransferred, piid=texts, name=texts, source=texts, target=texts
     ),

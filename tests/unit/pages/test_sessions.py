@@ -12,7 +12,7 @@ from mock_server.domain import users
 from mock_server.domain.attempts import Attempts
 from mock_server.domain.state import UserRole
 from mock_server.pages.forms import is_local
-from mock_server.pages.sessions import IDLE, LONGEST, Sessions
+from mock_server.pages.sessions import IDLE, LONGEST, Sessions, digest
 from tests.unit.domain.world import NOW, Server
 
 KEY, OTHER = b"k" * 32, b"o" * 32
@@ -38,6 +38,22 @@ def test_a_session_is_its_users_until_the_password_changes_or_the_user_goes() ->
     server.commit(users.remove(server.state, "anna"))
     assert sessions.user(session, server.state) is None
     assert sessions.user(session, server_with("berta").state) is None
+
+
+def test_who_signs_out_ends_one_session_and_all_copies_of_its_cookie() -> None:
+    """Also one that was renewed; another session of the same user goes on. It is forgotten when it is old."""
+    server, sessions = server_with(), Sessions(KEY, "c" * 16)
+    user = server.state.users["anna"]
+    one, other = sessions.begin(user, NOW), sessions.begin(user, NOW)
+    renewed = sessions.renewed(one, NOW + 120)
+    assert renewed is not None
+    until = one.began + LONGEST
+    server.commit(users.sign_out(server.state, "anna", digest(one), now=NOW, until=until))
+    assert [sessions.user(session, server.state) for session in (one, renewed, other)] == [None, None, user]
+    assert users.sign_out(server.state, "anna", digest(one), now=NOW, until=until) == []
+    assert users.sign_out(server.state, "berta", digest(one), now=NOW, until=until) == []
+    server.commit(users.sign_out(server.state, "anna", digest(other), now=until + 1, until=until + 2))
+    assert list(user.ended) == [digest(other)]
 
 
 @pytest.mark.parametrize(
