@@ -23,7 +23,7 @@ help:
 	@echo "make drill       faults from seeds on a simulated cluster (SECONDS=60, WORKERS=, SEED=: one again)"
 	@echo "make drill-bugs  bugs on purpose, each of which the seeds have to find"
 	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"
-	@echo "make drill-real  the long version of the drills with real kills"
+	@echo "make drill-real  the long version of the drills with real kills (KILLS=20)"
 	@echo "make fuzz        inputs that no one thought of, for MINUTES=10 (TARGET=name, REPLAY=file)"
 	@echo "make docs        write the generated pages anew"
 	@echo "make clean       remove what the other targets made"
@@ -96,8 +96,8 @@ drill-bugs: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q -m drill tests/drill
 
 drill-real: $(VENV)/.dev
-	@echo "Drills with real kills, 20 of each"
-	@$(BIN)/python -m pytest -q -m drill --timeout=1200 --ignore tests/drill tests
+	@echo "Drills with real processes: kills, stops, full disks"
+	@KILLS=$(or $(KILLS),20) $(BIN)/python -m pytest -q -s -m drill --timeout=1200 --ignore tests/drill tests
 
 fuzz: $(VENV)/.dev
 	@$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10) $(TARGET:%=--target %) $(if $(REPLAY),--replay '$(REPLAY)')
