@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-__all__ = ["Caller", "Failures"]
+__all__ = ["Caller", "Failures", "written"]
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+class Written(NamedTuple):
+    """A request, as an input has it in text."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+    body: bytes
+
+
+_LINE = re.compile(rb"([A-Z]{1,10}) ([!-~]+)")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
+"""What uvicorn lets through (RFC 9110, section 5)."""
+
+
+def written(data: bytes, words: Mapping[bytes, bytes]) -> Written | None:
+    """A line with method and path, headers, an empty line, the body; `words` stand for their values."""
+    head, _, body = data.partition(b"\n\n")
+    first, *lines = head.split(b"\n")
+    asked = _LINE.fullmatch(first)
+    if asked is None:
+        return None
+    for word, value in words.items():
+        body = body.replace(word, value)
+        lines = [line.replace(word, value) for line in lines]
+    fields = [found for line in lines if (found := _FIELD.fullmatch(line))]
+    headers = [(found[1].lower(), found[2].strip()) for found in fields]
+    headers = [one for one in headers if one[0] not in (b"content-length", b"transfer-encoding")]
+    path, _, query = asked[2].partition(b"?")
+    return Written(asked[1].decode(), path, query, headers, body)
 
 
 class Caller:

@@ -10,14 +10,10 @@ from collections.abc import Iterator
 
 from mock_server.api.paths import is_of_api
 from mock_server.api.routes import ROUTES
-from tests.fuzz.asgi import Caller, Failures
+from tests.fuzz.asgi import Caller, Failures, written
 from tests.fuzz.target import Read, Target
 from tests.unit.api.front import Front
 from tests.unit.domain.world import loaded, rows
-
-_LINE = re.compile(rb"([A-Z]{1,10}) ([!-~]+)")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*)")
-"""What uvicorn lets through (RFC 9110, section 5)."""
 
 
 def prepare() -> Read:
@@ -31,22 +27,11 @@ def prepare() -> Read:
     app, failures, ledger = Caller(front.app), Failures("mock_server.api.app"), front.ledger
 
     def read(data: bytes) -> None:
-        head, _, body = data.partition(b"\n\n")
-        first, *lines = head.split(b"\n")
-        asked = _LINE.fullmatch(first)
-        if asked is None:
-            return
-        for word, value in words.items():
-            body = body.replace(word, value)
-            lines = [line.replace(word, value) for line in lines]
-        fields = [found for line in lines if (found := _FIELD.fullmatch(line))]
-        headers = [(found[1].lower(), found[2].strip()) for found in fields]
-        headers = [one for one in headers if one[0] not in (b"content-length", b"transfer-encoding")]
-        path, _, query = asked[2].partition(b"?")
-        if not is_of_api({"path": path.decode(), "raw_path": path}):
+        asked = written(data, words)
+        if asked is None or not is_of_api({"path": asked.path.decode(), "raw_path": asked.path}):
             return
         before = ledger.index
-        status, said, answer = app.call(asked[1].decode(), path, query, headers, body)
+        status, said, answer = app.call(*asked)
         failures.tell()
         assert status < 500, answer[:300]
         assert b"content-type" in said or not answer
