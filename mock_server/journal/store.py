@@ -332,7 +332,8 @@ class Journal:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            # Python's own errors, such as of a text that is no UTF-8, have none.
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
                 raise JOURNAL_NOT_WRITABLE(path=str(self.path), detail=str(error)) from error
             raise self._damaged(str(error)) from error
         except sqlite3.DatabaseError as error:

@@ -231,6 +231,9 @@ def long_journal(path: Path, count: int = 600) -> None:
         ("UPDATE key_store SET pem = x'00' WHERE idx = 5", "what its changes add up to is not all there"),
         ("DELETE FROM key_store WHERE idx = 5", "the keys of change 5 are others"),
         ("DELETE FROM meta WHERE name = 'sum'", "its sum is missing"),
+        ("UPDATE meta SET value = CAST(x'ff' AS TEXT) WHERE name = 'format'", "Could not decode to UTF-8"),
+        ("UPDATE journal SET key_names = CAST(x'ff' AS TEXT) WHERE idx = 9", "Could not decode to UTF-8"),
+        ("UPDATE journal SET key_names = x'00' WHERE idx = 9", "values in it that were never written so"),
         ("DROP TABLE aggregate", "no such table: aggregate"),
     ],
 )
