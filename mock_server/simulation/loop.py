@@ -177,6 +177,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         """After so many callbacks more call `end`, in place of the next one."""
         self._last_turns, self._when_over = turns, end
 
+    def spare(self) -> None:
+        """What was to end it does not come any more."""
+        self._last_turns, self.job = None, _run
+
     def turn(self) -> None:
         """Run one callback."""
         if self._last_turns is not None:

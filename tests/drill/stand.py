@@ -144,6 +144,8 @@ class DrillStand(SimulatedStand):
         weather = self.cluster.computer.weather
         weather.odds = CALM
         weather.join()
+        for process in self.cluster.processes.values():
+            process.world.loop.spare()  # a crash that has not come by now would come in the quiet
         self._cssm_process.start()
         super().heal()
 
