@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 import sys
 import traceback
 from pathlib import Path
@@ -49,8 +50,17 @@ def main(name: str, folder: Path, arguments: list[str]) -> None:
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
         own.append(f"-dict={words}")
     more: dict[str, Any] = {} if target.mutator is plain else {"custom_mutator": mutate}
-    atheris.Setup([sys.argv[0], *own, *arguments], one, **more)
+    atheris.Setup([str(_launcher(name, folder)), *own, *arguments], one, **more)
     atheris.Fuzz()
+
+
+def _launcher(name: str, folder: Path) -> Path:
+    """libFuzzer starts itself again when it merges, by the first word of its command line."""
+    path = folder / "again"
+    words = [sys.executable, "-m", "tests.fuzz.child", name, str(folder)]
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    path.chmod(0o700)
+    return path
 
 
 def note(folder: Path, data: bytes, error: BaseException) -> Path:
