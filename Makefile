@@ -82,7 +82,7 @@ bench: $(VENV)/.dev
 bench-peers: $(VENV)/.dev
 	@mkdir -p build
 	@benchmarks/install-peers
-	@$(BIN)/python -m benchmarks peers --json build/bench-peers.json --html build/bench-peers.html
+	@$(BIN)/python -m benchmarks peers fleet_peer --json build/bench-peers.json --html build/bench-peers.html
 
 drill-memory: $(VENV)/.dev
 	@echo "A fleet at a steady rate against a cluster, for $(or $(MINUTES),60) minutes"

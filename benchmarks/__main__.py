@@ -30,7 +30,7 @@ PARTS = (
     "simulated_year",
     "pages",
 )
-ON_DEMAND = ("peers",)
+ON_DEMAND = ("peers", "fleet_peer")
 """Run where they are named."""
 
 

@@ -27,7 +27,7 @@ from smartlic_client.fleet.store import FleetStore
 _ADDRESSES = Addresses("127.87.0.5", "127.87.0.10", "127.87.0.12")
 DEVICES = 100_000
 _SECONDS_PER_DEVICE = 360 / 100_000
-_AT_ONCE = 128
+_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,11 @@ def run(stage: Stage, folder: Path, devices: int) -> Outcome:
     command += ["--server", stage.url, "--ca", str(stage.anchor), "--token", str(token)]
     command += ["--once", "--at-once", str(_AT_ONCE), "--format", "json"]
     began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    said = folder / "summary.json"  # longer than a pipe holds
+    with (
+        said.open("wb") as out,
+        subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True) as process,
+    ):
         assert process.stderr is not None
         killed = False
         for line in process.stderr:  # "55 s: 15230 of 100000 registered, …"
@@ -84,7 +87,7 @@ def run(stage: Stage, folder: Path, devices: int) -> Outcome:
                 _print_cpu(stage, process.pid, registered)
                 os.kill(active_pid(stage), signal.SIGKILL)
                 killed = True
-        summary = json.loads(process.stdout.read())
+    summary = json.loads(said.read_bytes())
     seconds = time.perf_counter() - began
     assert killed, "the fleet was done before the Active was killed: give it more devices"
     lost, doubled = compared(stage, folder / "fleet.csv.fleet", devices)
