@@ -1,7 +1,7 @@
 """Devices as users of Locust, over its quickest client: what `fleet_peer` runs beside a fleet.
 
-Once all users are there their exchanges and the processor time of this process are counted, and told as a
-line of JSON when the test ends.
+Once all users have registered, their exchanges and the processor time of this process are counted, and told
+as a line of JSON when the test ends.
 """
 
 from __future__ import annotations
@@ -25,6 +25,12 @@ class FastDevice(FastHttpUser, DeviceUser):  # type: ignore[misc]
     wait_time = constant(0)
     insecure = True
 
+    def on_start(self) -> None:
+        super().on_start()
+        _ready.add(id(self))
+        if len(_ready) == self.environment.parsed_options.num_users:
+            _begin(self.environment)
+
     def _post(self, destination: Destination, body: bytes, content_type: str) -> bytes:
         headers = {"Content-Type": content_type}
         answer = self.client.post(destination.url, data=body, headers=headers, name="exchange")
@@ -33,20 +39,19 @@ class FastDevice(FastHttpUser, DeviceUser):  # type: ignore[misc]
         return content
 
 
+_ready: set[int] = set()
 _begun: dict[str, float] = {}
 
 
-def _answered(environment: Any) -> int:
-    return int(environment.stats.total.num_requests - environment.stats.total.num_failures)
-
-
-@events.spawning_complete.add_listener
-def _begin(**_rest: Any) -> None:
-    _begun["cpu"] = time.process_time()
+def _begin(environment: Any) -> None:
+    """All users have registered: what came before is forgotten."""
+    environment.stats.reset_all()
+    _begun.update(cpu=time.process_time(), at=time.perf_counter())
 
 
 @events.test_stop.add_listener
 def _end(environment: Any, **_rest: Any) -> None:
-    """Locust forgets what was counted before all users were there (--reset-stats)."""
-    cpu = time.process_time() - _begun["cpu"]
-    print(json.dumps({"answered": _answered(environment), "cpu": cpu}), flush=True)
+    total = environment.stats.total
+    answered = total.num_requests - total.num_failures
+    cpu, seconds = time.process_time() - _begun["cpu"], time.perf_counter() - _begun["at"]
+    print(json.dumps({"answered": answered, "cpu": cpu, "seconds": seconds}), flush=True)

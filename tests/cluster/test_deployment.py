@@ -110,7 +110,7 @@ def test_each_wrong_order_and_place_has_its_answer(servers: Nodes) -> None:
         (f"{primary} {own.secondary.host}", "address-not-allowed"),
         (f"{primary} 0.0.0.0", "address-not-allowed"),
         (f"{primary} here", "address-not-allowed"),
-        (f"{primary} 192.0.2.1", "address-not-here"),
+        (f"{primary} 192.0.2.1", "remote-not-allowed"),
         (f"{primary} {vip} more", "command-usage"),
     ):
         assert servers.refusal("secondary", f"ha_provision_standby {line}") == code, line
