@@ -19,7 +19,7 @@ help:
 	@echo "make judges      outside tools that judge what we make (may install packages)"
 	@echo "make screenshots the README's pictures of the pages, anew (needs chromium)"
 	@echo "make bench       speed, each figure beside its limit or a peer of the same run; a page in build"
-	@echo "make bench-peers speed beside WireMock, mountebank, moto (installs them where it may)"
+	@echo "make bench-peers speed beside WireMock, mountebank, moto, Locust (installs them where it may)"
 	@echo "make drill       faults from seeds on a simulated cluster (SECONDS=60, WORKERS=, SEED=: one again)"
 	@echo "make drill-bugs  bugs on purpose, each of which the seeds have to find"
 	@echo "make drill-memory  whether memory stays flat at a steady rate (MINUTES=60)"

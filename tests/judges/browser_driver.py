@@ -17,9 +17,11 @@ PATIENCE = 15_000
 
 
 _PICTURES_ARE_THERE = (
-    "[...document.images].filter(image => image.loading !== 'lazy').every(image => image.naturalWidth > 0)"
+    "() => [...document.images].filter(image => image.loading !== 'lazy')"
+    ".every(image => image.naturalWidth > 0)"
 )
-"""Also that each could be loaded: a chart is a document of its own."""
+"""Also that each could be loaded: a chart is a document of its own. A function: the pages let nothing be
+evaluated, and an expression is when it has to be looked at again."""
 
 
 class Tab:
