@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.figures import Figure
+from benchmarks.fleet import DNA
 from benchmarks.packages import environment
 from mock_server import Cluster
 from tests.judges.test_locust import NEEDED
@@ -24,7 +25,6 @@ _ROOT = Path(__file__).parents[1]
 _DEVICES = 1_000
 _USERS = 64
 _SECONDS = 15
-_DNA = "regid.2018-12.com.cisco.DNA_P_50M_A,1.0_100fb8b2-f5cc-459c-9253-ac77b827fd71"
 
 
 def measure() -> Iterator[Figure]:
@@ -32,7 +32,7 @@ def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="smartlic-bench-") as name, Cluster(processes=True) as ssm:
         folder = Path(name)
         (folder / "fleet.csv").write_text(
-            f'name,pid,sn,count,licenses\nsw-{{n}},C9300-24T,FOC{{n:05}},{_DEVICES},"{_DNA}=2"\n'
+            f'name,pid,sn,count,licenses\nsw-{{n}},C9300-24T,FOC{{n:05}},{_DEVICES},"{DNA}=2"\n'
         )
         (folder / "anchor.pem").write_text(ssm.trust_anchor)
         (folder / "token.txt").touch(mode=0o600)
@@ -62,16 +62,8 @@ def _fleet(folder: Path, url: str) -> float:
 def _locust(folder: Path, url: str, locust: Path) -> float:
     command = [str(locust), "-f", str(_ROOT / "benchmarks" / "locust_fast.py"), "--headless"]
     command += ["--users", str(_USERS), "--spawn-rate", str(_USERS), "--run-time", f"{2 * _SECONDS}s"]
-    command += [
-        "--only-summary",
-        "--loglevel",
-        "WARNING",
-        "--host",
-        url,
-        "--inventory",
-        "fleet.csv",
-    ]
-    command += ["--ca", "anchor.pem", "--token-file", "token.txt"]
+    command += ["--only-summary", "--loglevel", "WARNING", "--host", url]
+    command += ["--inventory", "fleet.csv", "--ca", "anchor.pem", "--token-file", "token.txt"]
     lines = _run(command, folder).splitlines()
     said = json.loads(next(line for line in lines if line.startswith('{"answered"')))
     print(f"     Locust: {said['answered'] / said['seconds']:.0f} exchanges a second")

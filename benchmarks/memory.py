@@ -28,13 +28,13 @@ from typing import NamedTuple
 import click
 
 from benchmarks.figures import Figure
+from benchmarks.fleet import DNA
 from mock_server.demo.stage import Addresses, Stage, raised_cluster
 from smartlic_client.protocol.record import MAX_HISTORY
 
 __all__ = ["Sample", "figures", "slope", "warm_up"]
 
 _ADDRESSES = Addresses("127.86.0.5", "127.86.0.10", "127.86.0.12")
-_TAG = "regid.2018-12.com.cisco.DNA_P_50M_A,1.0_100fb8b2-f5cc-459c-9253-ac77b827fd71"
 _DEVICES = 200
 _EVERY = 2.0
 """Seconds after which a device reports again: 100 exchanges a second in all."""
@@ -174,7 +174,7 @@ def _inventory(path: Path, seconds: float) -> Path:
         f"+{number * _CHANGE}s={2 + number % 2}" for number in range(1, int(seconds / _CHANGE) + 2)
     )
     path.write_text(
-        f'name,pid,sn,count,licenses\nswitch-{{n}},C9300-24T,FOC{{n:06}},{_DEVICES},"{_TAG}=2 {steps}"\n'
+        f'name,pid,sn,count,licenses\nswitch-{{n}},C9300-24T,FOC{{n:06}},{_DEVICES},"{DNA}=2 {steps}"\n'
     )
     return path
 
@@ -227,7 +227,7 @@ def measure(minutes: float) -> list[Figure]:
     ):
         stage.ask("common-name", name=stage.config.vip.host)
         stage.ask("synchronize")
-        license_ = {"name": "DNA Premier", "tag": _TAG, "quantity": 3 * _DEVICES}
+        license_ = {"name": "DNA Premier", "tag": DNA, "quantity": 3 * _DEVICES}
         stage.ask("license.add", **license_)
         with _fleet(stage, Path(name), seconds) as (fleet, told):
             print(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from mock_server import pki
 from mock_server.domain import accounts, administration, events
 from mock_server.domain.state import DEFAULT_ACCOUNT, DEFAULT_CSSM_VIRTUAL_ACCOUNT, DEFAULT_SMART_ACCOUNT
@@ -41,14 +39,7 @@ async def first_certificates(
     ca_chain = await serving.cssm.certify_authority("SSM On-Prem CA", ca_key.public_key())
     root = await serving.cssm.anchor()
     authority = pki.Issuer(ca_chain[0], ca_key, ca_chain)
-    _, id_chain = pki.new_authority(
-        authority,
-        "SSM On-Prem ID CA",
-        id_key.public_key(),
-        now=now,
-        path_length=0,
-        only_for=ExtendedKeyUsageOID.CLIENT_AUTH,
-    )
+    _, id_chain = pki.new_id_authority(authority, "SSM On-Prem ID CA", id_key.public_key(), now=now)
     for title, key, chain in (("ca", ca_key, ca_chain), ("id-ca", id_key, id_chain)):
         certificates[title] = pki.der_chain(chain)
         keys[key_name(title, chain[0])] = signing.dump_key(key).encode()

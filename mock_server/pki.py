@@ -224,6 +224,14 @@ def new_authority(
     return certificate, (certificate, *parent.chain)
 
 
+def new_id_authority(
+    parent: Issuer, common_name: str, public_key: signing.PublicKey, *, now: datetime.datetime
+) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    """As `new_authority`, for ID certificates: its leaves are clients, and it has no authority below."""
+    only_for = ExtendedKeyUsageOID.CLIENT_AUTH
+    return new_authority(parent, common_name, public_key, now=now, path_length=0, only_for=only_for)
+
+
 def ends_within(certificate: x509.Certificate, days: int, now: datetime.datetime) -> bool:
     """Whether a certificate ends in so many days, or has ended."""
     return certificate.not_valid_after_utc <= now + datetime.timedelta(days=days)

@@ -7,8 +7,6 @@ import random
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from cryptography.x509.oid import ExtendedKeyUsageOID
-
 from mock_server import pki
 from mock_server.domain.devices import IssuedCertificate
 from mock_server.simulated_fleet.hashed import HashSeals
@@ -90,14 +88,7 @@ def _real(begin: float, days: float) -> _Real:
     ca_key, id_key = signing.new_key(), signing.new_key()
     _, ca_chain = pki.new_authority(root, "Simulated CA", ca_key.public_key(), now=when, path_length=1)
     authority = pki.Issuer(ca_chain[0], ca_key, ca_chain)
-    _, id_chain = pki.new_authority(
-        authority,
-        "Simulated ID CA",
-        id_key.public_key(),
-        now=when,
-        path_length=0,
-        only_for=ExtendedKeyUsageOID.CLIENT_AUTH,
-    )
+    _, id_chain = pki.new_id_authority(authority, "Simulated ID CA", id_key.public_key(), now=when)
     lasting = pki.Purpose(signing.LICENSING_ANSWER, max(pki.ANSWERS.days, int(days) + 2))
     answers = authority.leaf("Simulated licensing answers", lasting, now=when)
     return _Real(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
 from mock_server.cluster import decide, ledger
+from tests.documents.naming import named_tests
 from tests.drill.plants import PLANTS
 
 _ROOT = Path(__file__).parents[2]
@@ -15,11 +15,7 @@ _PAGE = (_ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
 
 def test_every_test_that_the_page_names_is_there() -> None:
     """A promise's test is a function in the file that is named."""
-    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", _PAGE)
-    assert len(named) > 10
-    for path, name in named:
-        body = ast.parse((_ROOT / path).read_text(encoding="utf-8")).body
-        assert name in [item.name for item in body if isinstance(item, ast.FunctionDef)], (path, name)
+    assert len(named_tests(_PAGE)) > 10
 
 
 def test_every_rule_that_the_page_names_is_one_of_the_drill() -> None:

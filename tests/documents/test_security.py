@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from mock_server.cluster import client, listeners, wire
 from mock_server.domain import api_clients, attempts
 from mock_server.pages import app, sessions
 from smartlic_client.protocol.messages import MAX_MESSAGE
+from tests.documents.naming import named_tests
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "security.md").read_text(encoding="utf-8")
@@ -18,11 +18,7 @@ _PAGE = (_ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 def test_every_test_that_the_page_names_is_there() -> None:
     """A statement's test is a function in the file that is named."""
-    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", _PAGE)
-    assert len(named) > 25
-    for path, name in named:
-        body = ast.parse((_ROOT / path).read_text(encoding="utf-8")).body
-        assert name in [item.name for item in body if isinstance(item, ast.FunctionDef)], (path, name)
+    assert len(named_tests(_PAGE)) > 25
 
 
 def test_the_limits_of_the_page_are_the_codes() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -14,16 +15,17 @@ import msgspec
 from mock_server.simulation.cluster import SimulatedCluster
 from mock_server.simulation.loop import VirtualLoop
 from smartlic_client.device_async import AsyncDevice
-from smartlic_client.errands import Outcome, Settings
-from smartlic_client.errors import CommunicationError
+from smartlic_client.errands import Settings
 from smartlic_client.folders import MemoryFolder
 from smartlic_client.protocol.identity import IdToken, Udi
 from smartlic_client.protocol.record import Identity, Record
 from smartlic_client.protocol.states import Authorization, Registration
-from tests.simulation.fleet import DNA, SOFTWARE, Told
+from tests.simulation.fleet import DNA, SOFTWARE, Told, until_told
 from tests.simulation.simulated import Environment, SimulatedTransport, Violation
 
 __all__ = ["Agent", "Agents"]
+
+_until_told = partial(until_told, pause=0.2)
 
 _PATIENCE = 5.0
 _ANSWER_WITHIN = 2.0
@@ -231,12 +233,3 @@ def _illegal(agent: Agent) -> str:
     if not left and record.authorization not in settled:
         return f"authorization is {record.authorization}"
     return ""
-
-
-async def _until_told(say: Callable[[], Awaitable[Outcome]]) -> None:
-    while True:
-        try:
-            if (await say()).pending is None:
-                return
-        except CommunicationError:
-            await asyncio.sleep(0.2)

@@ -104,7 +104,7 @@ class Fleet:
         async with await self._open(folder) as device:
             await device.set_destination(self._url)
             await device.trust(self._anchors)
-            await _until_told(lambda: device.register(self._token, wait=_PATIENCE))
+            await until_told(lambda: device.register(self._token, wait=_PATIENCE))
             identity = device.record.identity
             assert identity is not None
             self.told.registered.add(identity.piid)
@@ -118,17 +118,18 @@ class Fleet:
 
     async def _report(self, device: AsyncDevice, piid: str, count: int) -> None:
         self.told.counts.pop(piid, None)
-        await _until_told(lambda: device.request(DNA, count, wait=_PATIENCE))
+        await until_told(lambda: device.request(DNA, count, wait=_PATIENCE))
         self.told.counts[piid] = count
 
 
-async def _until_told(say: Callable[[], Awaitable[Outcome]]) -> None:
+async def until_told(say: Callable[[], Awaitable[Outcome]], pause: float = 0.05) -> None:
+    """Say it until somebody has answered; `pause`: seconds between two tries."""
     while True:
         try:
             if (await say()).pending is None:
                 return
         except CommunicationError:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
 
 
 def content(path: Path) -> list[list[tuple[Any, ...]]]:

@@ -77,16 +77,22 @@ def test_it_serves_and_says_little() -> None:
     run(scenario)
 
 
+def tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Of a server with a certificate of its own, and of a client that trusts it under any name."""
+    certificate, key = identity.make("x")
+    (folder / "pem").write_bytes(certificate + key)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "pem")
+    client = ssl.create_default_context(cafile=str(folder / "pem"))
+    client.check_hostname = False
+    return server, client
+
+
 def test_it_serves_tls_and_ipv6(tmp_path: Path) -> None:
     """TLS with a context of the service, on an IPv6 address."""
 
     async def scenario() -> None:
-        certificate, key = identity.make("x")
-        (tmp_path / "pem").write_bytes(certificate + key)
-        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(tmp_path / "pem")
-        client = ssl.create_default_context(cafile=str(tmp_path / "pem"))
-        client.check_hostname = False
+        server, client = tls(tmp_path)
         listener = Listener(app, server)
         port = await opened(listener, "::1")
         answer, writer = await ask(port, host="::1", ssl=client)
@@ -265,12 +271,7 @@ def test_connections_without_tls_count_too(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(listeners, "HANDSHAKE_TIMEOUT", 0.3)
 
     async def scenario() -> None:
-        certificate, key = identity.make("x")
-        (tmp_path / "pem").write_bytes(certificate + key)
-        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        server.load_cert_chain(tmp_path / "pem")
-        client = ssl.create_default_context(cafile=str(tmp_path / "pem"))
-        client.check_hostname = False
+        server, client = tls(tmp_path)
         listener = Listener(app, server)
         port = await opened(listener)
         silent = [await asyncio.open_connection(HOST, port, local_addr=("127.0.0.66", 0)) for _ in range(20)]

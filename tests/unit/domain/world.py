@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mock_server import pki
 from mock_server.domain import accounts, devices, events, licenses, tokens
@@ -72,14 +71,7 @@ def new_authorities(when: datetime.datetime = WHEN) -> Authorities:
     ca_key, id_key = signing.new_key(), signing.new_key()
     ca, ca_chain = pki.new_authority(root, "Test CA", ca_key.public_key(), now=when, path_length=1)
     authority = pki.Issuer(ca, ca_key, ca_chain)
-    id_ca, id_chain = pki.new_authority(
-        authority,
-        "Test ID CA",
-        id_key.public_key(),
-        now=when,
-        path_length=0,
-        only_for=ExtendedKeyUsageOID.CLIENT_AUTH,
-    )
+    id_ca, id_chain = pki.new_id_authority(authority, "Test ID CA", id_key.public_key(), now=when)
     answers = authority.leaf("SSM On-Prem licensing answers", pki.ANSWERS, now=when)
     return Authorities(root, authority, pki.Issuer(id_ca, id_key, id_chain), answers)
 
